@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+
+namespace ipc::detail {
+
+/// A point on the monotonic clock until which a call may wait: durations are turned into one at the door, so that a
+/// retry inside does not start the clock again. A value; any thread may copy it.
+class Deadline {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Waits for ever.
+  static constexpr Deadline never() noexcept { return Deadline(Clock::time_point::max()); }
+  /// Does not wait.
+  static constexpr Deadline expired_already() noexcept { return Deadline(Clock::time_point::min()); }
+  /// `d` from now; zero and negative do not wait, and what is too far to represent (NaN included) waits for ever.
+  template <class Rep, class Period>
+  static Deadline after(std::chrono::duration<Rep, Period> d) {
+    if (d <= d.zero()) return expired_already();
+    const auto now = Clock::now();
+    using Wide = std::chrono::duration<long double, Clock::period>;
+    if (!(std::chrono::duration_cast<Wide>(d) < Wide(Clock::time_point::max() - now))) return never();
+    return Deadline(now + std::chrono::ceil<Clock::duration>(d));
+  }
+
+  constexpr bool is_never() const noexcept { return at_ == Clock::time_point::max(); }
+  bool expired() const noexcept {
+    if (is_never()) return false;
+    return at_ == Clock::time_point::min() || Clock::now() >= at_;
+  }
+  /// Zero once expired; `nanoseconds::max()` for never.
+  std::chrono::nanoseconds remaining() const noexcept {
+    if (is_never()) return std::chrono::nanoseconds::max();
+    if (expired()) return std::chrono::nanoseconds::zero();
+    return at_ - Clock::now();
+  }
+  constexpr Clock::time_point at() const noexcept { return at_; }
+  /// The nearer of two.
+  friend constexpr Deadline earlier(Deadline a, Deadline b) noexcept { return a.at_ <= b.at_ ? a : b; }
+
+ private:
+  explicit constexpr Deadline(Clock::time_point at) noexcept : at_(at) {}
+  Clock::time_point at_;
+};
+
+}  // namespace ipc::detail

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace ipc::base {
+
+/// Tells the processor that this is a spin loop.
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
+/// zero where this process may use one CPU only (whoever could end the wait would need that CPU).
+/// Belongs to one waiter; one thread at a time.
+class SpinBudget {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// A kernel wake costs about this much on a virtual machine; longer spinning could only lose.
+  static constexpr std::chrono::nanoseconds limit = std::chrono::microseconds(50);
+  static constexpr std::chrono::nanoseconds floor = std::chrono::microseconds(2);
+
+  /// Spins until `ready()` or the budget is spent; returns whether `ready()`.
+  template <class Ready>
+  bool spin(Ready ready) {
+    if (ready()) return true;
+    if (!useful()) return false;
+    const auto start = Clock::now();
+    for (;;) {
+      for (int i = 0; i < 16; ++i) {
+        cpu_relax();
+        if (ready()) {
+          budget_ = std::min(limit, budget_ * 2);
+          return true;
+        }
+      }
+      const auto spent = Clock::now() - start;
+      if (spent >= budget_) break;
+      // Beyond what a cache miss explains, whoever is to end this wait may be queued behind us on this CPU.
+      if (spent > floor) std::this_thread::yield();
+    }
+    budget_ = std::max(floor, budget_ / 2);
+    started_ = start;
+    return false;
+  }
+  /// To be called when a wait ended in the kernel after `spin` failed: a short one would have been worth spinning for.
+  void woke() noexcept {
+    if (Clock::now() - started_ < 2 * limit) budget_ = limit;
+  }
+
+ private:
+  static bool useful() noexcept {
+    // Counts the CPUs of the affinity mask, not of the machine.
+    static const bool several = std::thread::hardware_concurrency() > 1;
+    return several;
+  }
+
+  std::chrono::nanoseconds budget_ = limit;
+  Clock::time_point started_{};
+};
+
+}  // namespace ipc::base

@@ -1,0 +1,125 @@
+#include "ipc/os/robust_mutex.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+
+#include "ipc/os/at_fork.hpp"
+#include "ipc/os/current.hpp"
+
+namespace ipc::os {
+namespace {
+
+void check_result(const char* name, int error) {
+  if (error != 0) throw std::system_error(error, std::generic_category(), name);
+}
+
+LockOutcome outcome(const char* name, int error) {
+  switch (error) {
+    case 0: return LockOutcome::acquired;
+    case EOWNERDEAD: return LockOutcome::acquired_after_death;
+    case EBUSY:
+    case ETIMEDOUT: return LockOutcome::not_acquired;
+    case EDEADLK: return LockOutcome::already_mine;
+    default: throw std::system_error(error, std::generic_category(), name);
+  }
+}
+
+timespec monotonic(detail::Deadline deadline) {
+  const auto since_boot = deadline.at().time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
+  timespec at{};
+  at.tv_sec = static_cast<time_t>(seconds.count());
+  at.tv_nsec = static_cast<long>(std::chrono::nanoseconds(since_boot - seconds).count());
+  return at;
+}
+
+thread_local pid_t known_thread_id = 0;
+
+/// This thread's id without a system call. Right also after a fork: there is one thread then, and its handler forgets.
+pid_t this_thread() noexcept {
+  if (known_thread_id == 0) {
+    [[maybe_unused]] static const bool registered = (at_fork(nullptr, nullptr, [] { known_thread_id = 0; }), true);
+    known_thread_id = thread_id();
+  }
+  return known_thread_id;
+}
+
+class Attributes {
+ public:
+  Attributes() {
+    check_result("pthread_mutexattr_init", ::pthread_mutexattr_init(&attributes_));
+    check_result("pthread_mutexattr_setpshared", ::pthread_mutexattr_setpshared(&attributes_, PTHREAD_PROCESS_SHARED));
+    check_result("pthread_mutexattr_setrobust", ::pthread_mutexattr_setrobust(&attributes_, PTHREAD_MUTEX_ROBUST));
+    check_result("pthread_mutexattr_settype", ::pthread_mutexattr_settype(&attributes_, PTHREAD_MUTEX_ERRORCHECK));
+  }
+  Attributes(const Attributes&) = delete;
+  Attributes& operator=(const Attributes&) = delete;
+  ~Attributes() { ::pthread_mutexattr_destroy(&attributes_); }
+  const pthread_mutexattr_t* get() const { return &attributes_; }
+
+ private:
+  pthread_mutexattr_t attributes_;
+};
+
+}  // namespace
+
+RobustMutex::RobustMutex() {
+  const Attributes attributes;
+  check_result("pthread_mutex_init", ::pthread_mutex_init(&mutex_, attributes.get()));
+}
+
+LockOutcome RobustMutex::lock() { return outcome("pthread_mutex_lock", ::pthread_mutex_lock(&mutex_)); }
+
+LockOutcome RobustMutex::try_lock() {
+  const int error = ::pthread_mutex_trylock(&mutex_);
+  // trylock does not tell the two apart.
+  if (error == EBUSY && is_mine()) return LockOutcome::already_mine;
+  return outcome("pthread_mutex_trylock", error);
+}
+
+LockOutcome RobustMutex::lock_until(detail::Deadline deadline) {
+  if (deadline.is_never()) return lock();
+  if (deadline.expired()) return try_lock();
+  const timespec at = monotonic(deadline);
+  return outcome("pthread_mutex_clocklock", ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &at));
+}
+
+void RobustMutex::make_consistent() { check_result("pthread_mutex_consistent", ::pthread_mutex_consistent(&mutex_)); }
+
+bool RobustMutex::unlock() {
+  // The C library would say so, too (EPERM), but ThreadSanitizer takes the mere question for a bug.
+  if (!is_mine()) return false;
+  check_result("pthread_mutex_unlock", ::pthread_mutex_unlock(&mutex_));
+  return true;
+}
+
+pid_t RobustMutex::holder() const noexcept {
+  // The first word of a robust mutex is the kernel's (set_robust_list(2)): the holder's thread id and two flags. Relaxed: a
+  // hint, or a question whose answer only the asking thread itself could change.
+  const auto word = static_cast<unsigned>(__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_RELAXED));
+  return (word & FUTEX_OWNER_DIED) != 0 ? 0 : static_cast<pid_t>(word & FUTEX_TID_MASK);
+}
+
+bool RobustMutex::is_mine() const noexcept {
+  const pid_t thread = holder();
+  return thread != 0 && thread == this_thread();
+}
+
+bool RobustMutex::is_held_here() const noexcept {
+  const pid_t thread = holder();
+  return thread != 0 && ::syscall(SYS_tgkill, process_id(), thread, 0) == 0;
+}
+
+void sleep_until(detail::Deadline deadline) {
+  if (deadline.expired()) return;
+  const timespec at = deadline.is_never() ? timespec{0x7fffffff, 0} : monotonic(deadline);
+  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
+  }
+}
+
+}  // namespace ipc::os

@@ -1,0 +1,4 @@
+#pragma once
+
+#include <stdexcept>
+#include <ipc/fd.hpp>  // expect room-order

@@ -1,0 +1,3 @@
+// Has no guard. // expect once
+#include <unistd.h>
+#include <ipc/error.hpp>

@@ -1,0 +1,2 @@
+// In no room. // expect unassigned
+#pragma once

@@ -1,0 +1,1 @@
+// In no room at all. // expect unknown-room

@@ -1,0 +1,2 @@
+#include <sys/mman.h>  // expect own-first
+#include "ipc/os/check.hpp"

@@ -1,0 +1,2 @@
+#include <ipc/fd.hpp>
+#include <boost/serialization/vector.hpp>  // expect serialization

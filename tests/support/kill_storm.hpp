@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "tests/support/fork_child.hpp"
+#include "tests/support/shared.hpp"
+
+namespace ipc::test {
+
+/// Kills processes at random points of what they do under contention, many times over, replacing each, and waits after
+/// each kill until every other process has got on: whoever hangs, the watchdog names the test.
+class KillStorm {
+ public:
+  /// One process's account, in shared memory: it outlives the process.
+  struct Account {
+    std::atomic<std::int64_t>& begun;  ///< Operations begun…
+    std::atomic<std::int64_t>& done;   ///< …and finished: at most one fewer.
+  };
+  /// `work(index, account)` runs in each of `size` processes until the process is killed or `stopping()`.
+  KillStorm(int size, std::function<void(int, Account)> work) : size_(size), work_(std::move(work)), counters_(make_counters()) {}
+
+  bool stopping() const { return (*counters_)[511] != 0; }
+  /// Kills `kills` processes, then stops the others.
+  void run(int kills, unsigned seed) {
+    std::mt19937 random(seed);
+    std::vector<ForkedChild> children;
+    for (int i = 0; i < size_; ++i) children.push_back(start(i));
+    for (int killed = 0; killed < kills; ++killed) {
+      const auto victim = static_cast<std::size_t>(random() % static_cast<unsigned>(size_));
+      // So that it is in the middle of something, and not of being born.
+      await_progress(victim, 1 + random() % 20);
+      for (auto spin = random() % 2000; spin > 0; --spin) asm volatile("");
+      children[victim].kill();
+      children[victim].wait();
+      for (int i = 0; i < size_; ++i) {
+        if (static_cast<std::size_t>(i) != victim) await_progress(static_cast<std::size_t>(i), 2);
+      }
+      // Its successor begins a new account.
+      settle(victim);
+      children[victim] = start(static_cast<int>(victim));
+    }
+    (*counters_)[511] = 1;
+  }
+  /// Operations that were surely finished, and that may have been, over all processes ever.
+  std::int64_t least() const { return total_done_ + sum(1); }
+  std::int64_t most() const { return total_begun_ + sum(0); }
+
+  Account account(std::size_t index) { return {(*counters_)[2 * index], (*counters_)[2 * index + 1]}; }
+
+ private:
+  ForkedChild start(int index) {
+    return ForkedChild([this, index] { work_(index, account(static_cast<std::size_t>(index))); });
+  }
+  void await_progress(std::size_t index, std::int64_t operations) {
+    const std::int64_t from = account(index).done;
+    wait_until([&] { return account(index).done >= from + operations; });
+  }
+  void settle(std::size_t index) {
+    total_begun_ += account(index).begun.exchange(0);
+    total_done_ += account(index).done.exchange(0);
+  }
+  std::int64_t sum(std::size_t which) const {
+    std::int64_t total = 0;
+    for (int i = 0; i < size_; ++i) total += (*counters_)[2 * static_cast<std::size_t>(i) + which];
+    return total;
+  }
+
+  int size_;
+  std::function<void(int, Account)> work_;
+  std::shared_ptr<Counters> counters_;
+  std::int64_t total_begun_ = 0;
+  std::int64_t total_done_ = 0;
+};
+
+}  // namespace ipc::test

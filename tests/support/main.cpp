@@ -1,0 +1,37 @@
+// The main of every test program: Catch's, with a watchdog for each test case. Processes that are started by spawn come in
+// through here as well, so that `init` is the first line as in any program of a user.
+#define CATCH_CONFIG_RUNNER
+// A child that a test lets crash would run handlers inherited from its parent and report on its parent's behalf.
+#define CATCH_CONFIG_NO_POSIX_SIGNALS
+#include "tests/support/catch.hpp"
+#include "tests/support/watchdog.hpp"
+
+#if __has_include(<ipc/main.hpp>)
+#include <ipc/main.hpp>
+#endif
+
+namespace {
+
+#if __has_include(<catch2/catch_all.hpp>)
+using ListenerBase = Catch::EventListenerBase;
+#else
+using ListenerBase = Catch::TestEventListenerBase;
+#endif
+
+class WatchdogListener : public ListenerBase {
+ public:
+  using ListenerBase::ListenerBase;
+  void testCaseStarting(const Catch::TestCaseInfo& test) override { ipc::test::arm_watchdog(test.name); }
+  void testCaseEnded(const Catch::TestCaseStats&) override { ipc::test::disarm_watchdog(); }
+};
+
+}  // namespace
+
+CATCH_REGISTER_LISTENER(WatchdogListener)
+
+int main(int argc, char** argv) {
+#if __has_include(<ipc/main.hpp>)
+  ipc::init(argc, argv);
+#endif
+  return Catch::Session().run(argc, argv);
+}
