@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <ipc/detail/type_name.hpp>
+
+/// How a callable that was written for a direct call is called with arguments that arrived in a message. They are
+/// objects of their decayed types, alive for the time of the call, and passed in the first way that the callable takes:
+/// as rvalues; as lvalues, for parameters `T&`; text as `const char*`. For few arguments each may go its own way.
+
+namespace ipc::detail {
+
+enum Form : unsigned { as_rvalue, as_lvalue, as_characters, form_count };
+
+template <class T, unsigned form>
+struct PassedAs;
+template <class T>
+struct PassedAs<T, as_rvalue> {
+  using type = T&&;
+  static T&& get(T& value) noexcept { return std::move(value); }
+};
+template <class T>
+struct PassedAs<T, as_lvalue> {
+  using type = T&;
+  static T& get(T& value) noexcept { return value; }
+};
+template <class T>
+struct PassedAs<T, as_characters> {
+  using type = T&;  // Text only; for other types the same as before.
+  static T& get(T& value) noexcept { return value; }
+};
+template <class C, class R, class A>
+struct PassedAs<std::basic_string<C, R, A>, as_characters> {
+  using type = const C*;
+  static const C* get(std::basic_string<C, R, A>& value) noexcept { return value.c_str(); }
+};
+
+constexpr unsigned power(unsigned base, std::size_t exponent) noexcept { return exponent == 0 ? 1 : base * power(base, exponent - 1); }
+
+/// The forms of all arguments, as digits in base `form_count`, the first argument's lowest.
+constexpr unsigned form_of(unsigned forms, std::size_t index) noexcept { return forms / power(form_count, index) % form_count; }
+constexpr unsigned same_form(unsigned form, std::size_t count) noexcept {
+  return count == 0 ? 0 : form + form_count * same_form(form, count - 1);
+}
+
+inline constexpr unsigned no_form = ~0u;
+inline constexpr std::size_t most_mixed_arguments = 4;
+
+template <class F, unsigned forms, class... Args, std::size_t... I>
+consteval bool takes(std::index_sequence<I...>) {
+  return std::is_invocable_v<F&, typename PassedAs<Args, form_of(forms, I)>::type...>;
+}
+
+template <class F, unsigned forms, class... Args>
+consteval unsigned first_mixed_form() {
+  if constexpr (forms >= power(form_count, sizeof...(Args))) {
+    return no_form;
+  } else if constexpr (takes<F, forms, Args...>(std::index_sequence_for<Args...>())) {
+    return forms;
+  } else {
+    return first_mixed_form<F, forms + 1, Args...>();
+  }
+}
+
+template <class F, class... Args>
+consteval unsigned forms_for() {
+  constexpr auto indices = std::index_sequence_for<Args...>();
+  if constexpr (takes<F, same_form(as_rvalue, sizeof...(Args)), Args...>(indices)) {
+    return same_form(as_rvalue, sizeof...(Args));
+  } else if constexpr (takes<F, same_form(as_lvalue, sizeof...(Args)), Args...>(indices)) {
+    return same_form(as_lvalue, sizeof...(Args));
+  } else if constexpr (takes<F, same_form(as_characters, sizeof...(Args)), Args...>(indices)) {
+    return same_form(as_characters, sizeof...(Args));
+  } else if constexpr (sizeof...(Args) <= most_mixed_arguments) {
+    return first_mixed_form<F, 0, Args...>();
+  } else {
+    return no_form;
+  }
+}
+
+/// Whether a call with arguments that arrive as `Args...` compiles.
+template <class F, class... Args>
+concept CallableWith = forms_for<std::decay_t<F>, SentAs<Args>...>()
+!= no_form;
+
+/// The call itself, `F` and `Args` decayed.
+template <class F, class... Args>
+struct Call {
+  static constexpr unsigned forms = forms_for<F, Args...>();
+  static_assert(forms != no_form, "ipc: the callable cannot be called with these arguments");
+
+  decltype(auto) operator()(F& f, std::tuple<Args...>& args) const { return call(f, args, std::index_sequence_for<Args...>()); }
+
+ private:
+  template <std::size_t... I>
+  static decltype(auto) call(F& f, [[maybe_unused]] std::tuple<Args...>& args, std::index_sequence<I...>) {
+    return std::invoke(f, PassedAs<Args, form_of(forms, I)>::get(std::get<I>(args))...);
+  }
+};
+
+template <class F, class... Args>
+struct ResultOf {
+  using Raw = std::invoke_result_t<Call<F, Args...>, F&, std::tuple<Args...>&>;
+  using type = SentAs<Raw>;
+};
+
+}  // namespace ipc::detail

@@ -1,0 +1,163 @@
+#include <ipc/detail/exception.hpp>
+
+#include <any>
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <ios>
+#include <memory>
+#include <new>
+#include <optional>
+#include <regex>
+#include <stdexcept>
+#include <system_error>
+#include <typeinfo>
+#include <variant>
+
+#include <cxxabi.h>
+
+#include <ipc/detail/codec.hpp>
+
+#include "ipc/serialization/exception_kind.hpp"
+
+namespace ipc::detail {
+namespace {
+
+using serialization::ExceptionKind;
+
+struct KindTest {
+  ExceptionKind kind;
+  bool (*matches)(const std::exception&);
+};
+template <class T>
+constexpr KindTest test_for(ExceptionKind kind) {
+  return {kind, [](const std::exception& e) { return dynamic_cast<const T*>(&e) != nullptr; }};
+}
+
+/// Derived classes before their bases: the first that matches is the nearest.
+constexpr std::array<KindTest, 23> tests{{
+    test_for<std::invalid_argument>(ExceptionKind::invalid_argument),
+    test_for<std::domain_error>(ExceptionKind::domain_error),
+    test_for<std::length_error>(ExceptionKind::length_error),
+    test_for<std::out_of_range>(ExceptionKind::out_of_range),
+    test_for<std::future_error>(ExceptionKind::future_error),
+    test_for<std::logic_error>(ExceptionKind::logic_error),
+    test_for<std::range_error>(ExceptionKind::range_error),
+    test_for<std::overflow_error>(ExceptionKind::overflow_error),
+    test_for<std::underflow_error>(ExceptionKind::underflow_error),
+    test_for<std::regex_error>(ExceptionKind::regex_error),
+    test_for<std::filesystem::filesystem_error>(ExceptionKind::filesystem_error),
+    test_for<std::ios_base::failure>(ExceptionKind::ios_failure),
+    test_for<std::system_error>(ExceptionKind::system_error),
+    test_for<std::bad_array_new_length>(ExceptionKind::bad_array_new_length),
+    test_for<std::bad_alloc>(ExceptionKind::bad_alloc),
+    test_for<std::bad_any_cast>(ExceptionKind::bad_any_cast),
+    test_for<std::bad_cast>(ExceptionKind::bad_cast),
+    test_for<std::bad_typeid>(ExceptionKind::bad_typeid),
+    test_for<std::bad_function_call>(ExceptionKind::bad_function_call),
+    test_for<std::bad_optional_access>(ExceptionKind::bad_optional_access),
+    test_for<std::bad_variant_access>(ExceptionKind::bad_variant_access),
+    test_for<std::bad_weak_ptr>(ExceptionKind::bad_weak_ptr),
+    test_for<std::bad_exception>(ExceptionKind::bad_exception),
+}};
+
+ExceptionKind kind_of(const std::exception& e) {
+  for (const KindTest& test : tests) {
+    if (test.matches(e)) return test.kind;
+  }
+  return ExceptionKind::other;
+}
+
+/// How far a chain of nested exceptions is followed; one that contains itself has no end.
+constexpr int most_nested = 16;
+
+struct Story {
+  std::string type_name;
+  std::string what;
+};
+
+Story story_of(const std::exception_ptr& exception, int depth = 0);
+
+Story story_of(const std::exception& e, int depth) {
+  const auto* remote = dynamic_cast<const RemoteError*>(&e);
+  const char* what = e.what();
+  Story story{remote != nullptr ? remote->type_name() : demangle(typeid(e).name()), what != nullptr ? what : ""};
+  const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
+  if (nested != nullptr && nested->nested_ptr() != nullptr && depth < most_nested) {
+    const Story cause = story_of(nested->nested_ptr(), depth + 1);
+    story.what += "\n  caused by " + cause.type_name + ": " + cause.what;
+  }
+  return story;
+}
+
+Story story_of(const std::exception_ptr& exception, int depth) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& e) {
+    return story_of(e, depth);
+  } catch (const std::string& text) {
+    return {"std::string", text};
+  } catch (const char* text) {
+    return {"const char*", text != nullptr ? text : ""};
+  } catch (int number) {
+    return {"int", std::to_string(number)};
+  } catch (...) {
+    return {current_exception_type_name(), ""};
+  }
+}
+
+/// The fields that only some kinds have, in the order of exception_kind.hpp.
+void encode_details(Writer& writer, ExceptionKind kind, const std::exception& e) {
+  if (kind == ExceptionKind::future_error) {
+    writer.raw(static_cast<std::int32_t>(dynamic_cast<const std::future_error&>(e).code().value()));
+  } else if (kind == ExceptionKind::regex_error) {
+    writer.raw(static_cast<std::int32_t>(dynamic_cast<const std::regex_error&>(e).code()));
+  } else if (has_category(kind)) {
+    const std::error_code& code = dynamic_cast<const std::system_error&>(e).code();
+    writer.raw(static_cast<std::int32_t>(code.value()));
+    encode(writer, code.category().name());
+  }
+  if (kind == ExceptionKind::filesystem_error) {
+    const auto& error = dynamic_cast<const std::filesystem::filesystem_error&>(e);
+    encode(writer, error.path1());
+    encode(writer, error.path2());
+  }
+}
+
+void encode_story(Writer& writer, ExceptionKind kind, const Story& story, std::string_view process_name, pid_t pid) {
+  writer.raw(kind);
+  encode(writer, story.type_name);
+  encode(writer, story.what);
+  encode(writer, std::string(process_name));
+  writer.raw(static_cast<std::int32_t>(pid));
+}
+
+}  // namespace
+
+std::string current_exception_type_name() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  return type != nullptr ? demangle(type->name()) : std::string();
+}
+
+void encode_exception(Writer& writer, std::exception_ptr exception, std::string_view process_name, pid_t pid) {
+  if (exception == nullptr) {
+    encode_story(writer, ExceptionKind::other, {"std::exception_ptr", "no exception"}, process_name, pid);
+    return;
+  }
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& e) {
+    const ExceptionKind kind = kind_of(e);
+    if (const auto* remote = dynamic_cast<const RemoteError*>(&e)) {
+      encode_story(writer, kind, story_of(e, 0), remote->process_name(), remote->pid());
+    } else {
+      encode_story(writer, kind, story_of(e, 0), process_name, pid);
+    }
+    encode_details(writer, kind, e);
+  } catch (...) {
+    encode_story(writer, ExceptionKind::other, story_of(exception), process_name, pid);
+  }
+}
+
+}  // namespace ipc::detail

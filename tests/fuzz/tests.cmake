@@ -1,0 +1,13 @@
+# Each fuzz/*_fuzz.cpp is a libFuzzer program, in the build type Fuzz only; `./run fuzz` runs them.
+add_custom_target(fuzzers)
+if(CMAKE_BUILD_TYPE STREQUAL "Fuzz")
+  file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_fuzz.cpp)
+  foreach(source IN LISTS fuzz_sources)
+    cmake_path(GET source STEM name)
+    add_executable(${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${name} PRIVATE ipc_objects)
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
+  endforeach()
+endif()
