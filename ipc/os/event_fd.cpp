@@ -11,9 +11,7 @@ Fd make_event_fd() {
 }
 
 // Neither can fail on a descriptor that is ours: a full counter is readable already, an empty one is clear.
-void signal_event_fd(int fd) noexcept {
-  ::eventfd_write(fd, 1);
-}
+void signal_event_fd(int fd) noexcept { ::eventfd_write(fd, 1); }
 
 void clear_event_fd(int fd) noexcept {
   eventfd_t ignored = 0;

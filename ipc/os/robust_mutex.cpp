@@ -4,7 +4,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <system_error>
 
@@ -13,6 +15,8 @@
 
 namespace ipc::os {
 namespace {
+
+constexpr std::chrono::milliseconds longest_sleep(200);
 
 void check_result(const char* name, int error) {
   if (error != 0) throw std::system_error(error, std::generic_category(), name);
@@ -30,7 +34,8 @@ LockOutcome outcome(const char* name, int error) {
 }
 
 timespec monotonic(detail::Deadline deadline) {
-  const auto since_boot = deadline.at().time_since_epoch();
+  // A moment that has passed long ago may lie before the clock's beginning, which the C library refuses.
+  const auto since_boot = std::max(deadline.at().time_since_epoch(), detail::Deadline::Clock::duration::zero());
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
   timespec at{};
   at.tv_sec = static_cast<time_t>(seconds.count());
@@ -73,7 +78,7 @@ RobustMutex::RobustMutex() {
   check_result("pthread_mutex_init", ::pthread_mutex_init(&mutex_, attributes.get()));
 }
 
-LockOutcome RobustMutex::lock() { return outcome("pthread_mutex_lock", ::pthread_mutex_lock(&mutex_)); }
+LockOutcome RobustMutex::lock() { return lock_until(detail::Deadline::never()); }
 
 LockOutcome RobustMutex::try_lock() {
   const int error = ::pthread_mutex_trylock(&mutex_);
@@ -83,10 +88,17 @@ LockOutcome RobustMutex::try_lock() {
 }
 
 LockOutcome RobustMutex::lock_until(detail::Deadline deadline) {
-  if (deadline.is_never()) return lock();
-  if (deadline.expired()) return try_lock();
-  const timespec at = monotonic(deadline);
-  return outcome("pthread_mutex_clocklock", ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &at));
+  const int error = ::pthread_mutex_trylock(&mutex_);
+  if (error != EBUSY) return outcome("pthread_mutex_trylock", error);
+  // SUBTLE: a wait without end could never end. Unlocking is a store and then a wake; when the unlocker is killed between
+  // the two and a newcomer has taken the mutex by then, the kernel, which looks at the word, sees nothing to repair: the
+  // sleepers keep sleeping, and the newcomer, who knows of none, will not wake them either. So each sleep is a slice, after
+  // which the waiter announces itself anew.
+  for (;;) {
+    const timespec at = monotonic(earlier(deadline, detail::Deadline::after(longest_sleep)));
+    const LockOutcome result = outcome("pthread_mutex_clocklock", ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &at));
+    if (result != LockOutcome::not_acquired || (!deadline.is_never() && deadline.expired())) return result;
+  }
 }
 
 void RobustMutex::make_consistent() { check_result("pthread_mutex_consistent", ::pthread_mutex_consistent(&mutex_)); }

@@ -24,7 +24,8 @@ enum class LockOutcome {
 /// keeps it in a linked list through this very memory.
 ///
 /// If a process is killed: while it holds the mutex, the next locker is told; between `acquired_after_death` and
-/// `make_consistent`, likewise the next one; while it waits, or was just chosen to wake, the kernel wakes another.
+/// `make_consistent`, likewise the next one; while it waits, or was just chosen to wake, the kernel wakes another; between
+/// letting go and waking, those who sleep look again within 200 ms.
 class RobustMutex {
  public:
   /// Throws `std::system_error` (only when the C library has no robust mutexes).

@@ -17,12 +17,15 @@ namespace {
 constexpr std::size_t control_size = 4096;
 constexpr std::size_t fds_per_packet = 250;
 
-constexpr std::size_t padded(std::uint64_t size) noexcept { return static_cast<std::size_t>((size + sizeof(RecordHeader) + 7) & ~std::uint64_t{7}); }
+constexpr std::size_t padded(std::uint64_t size) noexcept {
+  return static_cast<std::size_t>((size + sizeof(RecordHeader) + 7) & ~std::uint64_t{7});
+}
 
 std::size_t capacity_of(const Fd& memory) {
   const std::size_t size = os::file_facts(memory.get()).size;
   const std::size_t capacity = size > control_size ? (size - control_size) / 2 : 0;
-  if (!std::has_single_bit(capacity) || capacity < control_size) throw EncodingError("The descriptor received as a channel's memory is not one.");
+  if (!std::has_single_bit(capacity) || capacity < control_size)
+    throw EncodingError("The descriptor received as a channel's memory is not one.");
   return capacity;
 }
 
@@ -61,9 +64,10 @@ void Channel::commit(RecordHeader header, detail::Writer& payload) {
   header.size = payload.size();
   header.fds = static_cast<std::uint16_t>(payload.fds().size());
   if (payload.fds().size() > UINT16_MAX) throw EncodingError("A message carries more than 65535 descriptors.");
-  if (outbox_.empty() && !payload.on_heap() && send_fds(payload.fds())) {
-    std::byte* at = outgoing_.room(padded(header.size)).data();
-    std::memcpy(at, &header, sizeof header);
+  // SUBTLE: an empty payload fits any memory, so that it did not move to the heap does not mean that there is room.
+  const auto room = outgoing_.room(padded(header.size));
+  if (outbox_.empty() && !payload.on_heap() && room.size() >= padded(header.size) && send_fds(payload.fds())) {
+    std::memcpy(room.data(), &header, sizeof header);
     outgoing_.advance(padded(header.size));
     return;
   }
@@ -116,7 +120,8 @@ bool Channel::write_some(Outgoing& record) {
     const std::size_t size = std::min(total - record.written, room.size());
     if (size == 0) return false;
     const std::size_t offset = record.written - sizeof(RecordHeader);
-    const auto left = static_cast<std::size_t>(record.header.size) - std::min<std::size_t>(offset, static_cast<std::size_t>(record.header.size));
+    const auto left =
+        static_cast<std::size_t>(record.header.size) - std::min<std::size_t>(offset, static_cast<std::size_t>(record.header.size));
     if (left != 0) std::memcpy(room.data(), record.payload.get() + offset, std::min(size, left));
     outgoing_.advance(size);
     record.written += size;
@@ -190,8 +195,10 @@ std::optional<Record> Channel::receive() {
 
 void Channel::release() {
   if (to_release_ != 0) incoming_.consume(std::exchange(to_release_, 0));
-  if (assembled_.capacity() > 4 * incoming_.capacity() && !assembling_) assembled_ = Bytes();
-  else if (!assembling_) assembled_.clear();
+  if (assembled_.capacity() > 4 * incoming_.capacity() && !assembling_)
+    assembled_ = Bytes();
+  else if (!assembling_)
+    assembled_.clear();
 }
 
 std::vector<Fd> Channel::collect_fds(std::size_t count) {
@@ -234,7 +241,8 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
   bool woken = true;
   if (!ready() && !peer_closed_) {
     const bool fds_due = for_room && !outbox_.empty() && !outbox_.front().fds.empty();
-    std::array<os::PollEntry, 2> entries{os::PollEntry{.fd = socket_.get()}, os::PollEntry{.fd = fds_due ? socket_.get() : -1, .for_writing = true}};
+    std::array<os::PollEntry, 2> entries{os::PollEntry{.fd = socket_.get()},
+                                         os::PollEntry{.fd = fds_due ? socket_.get() : -1, .for_writing = true}};
     woken = os::poll(entries, deadline) != 0;
     if (entries[0].ready) answer_doorbell();
     spin.woke();

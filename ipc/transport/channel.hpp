@@ -38,7 +38,9 @@ static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordH
 
 /// What a sleeping side wants to be woken for; bits of `ChannelWords::wants`.
 enum class Wake : std::uint32_t { nothing = 0, data = 1, room = 2, refill = 4 };
-constexpr Wake operator|(Wake a, Wake b) noexcept { return static_cast<Wake>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b)); }
+constexpr Wake operator|(Wake a, Wake b) noexcept {
+  return static_cast<Wake>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
 
 /// The first page of a channel's memory. NOTE: wire structure.
 ///
@@ -159,8 +161,8 @@ class Channel {
   std::size_t padding_due_ = 0;             // Its padding, not consumed yet.
   std::size_t to_release_ = 0;              // Ring bytes of the record that was given out.
   std::size_t stuck_at_ = 0;                // So many bytes were readable when `receive` could do nothing with them.
-  bool peer_closed_ = false;        // Belongs to the reading thread…
-  bool peer_refuses_ = false;       // …and this to the writing one.
+  bool peer_closed_ = false;                // Belongs to the reading thread…
+  bool peer_refuses_ = false;               // …and this to the writing one.
 };
 
 }  // namespace ipc::transport
