@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include <ipc/detail/deadline.hpp>
+
+namespace ipc::sync {
+struct LockState;
+}  // namespace ipc::sync
+
+namespace ipc::detail {
+
+class Reader;
+class Writer;
+
+/// What `Lock` and `RLock` have in common: a mutual exclusion between the threads of all processes that have a copy of it,
+/// inherited by fork or received. Standard Lockable and TimedLockable. Owned by the thread that locked it.
+///
+/// When the holder dies, the next one to lock it gets it, and `recovered()` tells that what it protects may be half
+/// changed; after that `unlock` it is as new. Any thread may use one handle at the same time as others.
+class LockHandle {
+ public:
+  void lock() const;
+  [[nodiscard]] bool try_lock() const;
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> time) const {
+    return lock_by(Deadline::after(time));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> at) const {
+    return try_lock_for(at - Clock::now());
+  }
+  /// Throws `UsageError` when this thread does not hold it. After fork the child's thread does not hold what its parent's did.
+  void unlock() const;
+  /// True while it is held by somebody whose predecessor died holding it.
+  [[nodiscard]] bool recovered() const;
+
+  /// Whether both are handles of the same lock.
+  friend bool operator==(const LockHandle&, const LockHandle&) = default;
+
+  void ipc_encode(Writer& writer) const;
+  /// Either of the two.
+  static LockHandle ipc_decode(Reader& reader);
+
+  explicit LockHandle(std::shared_ptr<sync::LockState> state) noexcept;
+  const std::shared_ptr<sync::LockState>& state() const noexcept { return state_; }
+
+ protected:
+  explicit LockHandle(bool recursive);
+  static LockHandle decode(Reader& reader, bool recursive);
+
+ private:
+  bool lock_by(Deadline deadline) const;
+
+  std::shared_ptr<sync::LockState> state_;
+};
+
+}  // namespace ipc::detail

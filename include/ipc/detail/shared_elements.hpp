@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <ipc/detail/type_name.hpp>
+
+namespace ipc::detail {
+
+class Reader;
+class Writer;
+
+/// A number of equal elements in shared memory, untyped: zeroed when made, freed when the last handle in any process goes,
+/// aligned to a cache line. Copies refer to the same memory. Any thread; what the elements mean is the users' agreement.
+class SharedElements {
+ public:
+  /// `tag` names the elements' type, so that a handle arrives as what it was sent. Throws `std::system_error`.
+  SharedElements(std::uint64_t tag, std::size_t element_size, std::size_t count);
+  std::byte* data() const noexcept { return data_.get(); }
+  std::size_t count() const noexcept;
+  friend bool operator==(const SharedElements&, const SharedElements&) = default;
+
+  void encode(Writer& writer) const;
+  /// `EncodingError` when the elements are of another type or size.
+  static SharedElements decode(Reader& reader, std::uint64_t tag, std::size_t element_size);
+
+ private:
+  explicit SharedElements(std::shared_ptr<std::byte> data) noexcept : data_(std::move(data)) {}
+
+  std::shared_ptr<std::byte> data_;
+};
+
+template <class T>
+constexpr void require_shareable() {
+  static_assert(std::is_trivially_copyable_v<T>, "Only trivially copyable types can be shared: what they own would not be.");
+  static_assert(!std::is_pointer_v<T>, "A pointer means nothing in another process.");
+  static_assert(alignof(T) <= 64, "Shared memory is aligned to 64 bytes.");
+}
+
+/// Signed indexes: negative ones count from the end. Throws `std::out_of_range`.
+inline std::size_t resolve_index(std::ptrdiff_t index, std::size_t size) {
+  const auto n = static_cast<std::ptrdiff_t>(size);
+  const std::ptrdiff_t at = index < 0 ? index + n : index;
+  if (at < 0 || at >= n) throw std::out_of_range("Index " + std::to_string(index) + " of an array of " + std::to_string(n) + " elements.");
+  return static_cast<std::size_t>(at);
+}
+
+/// A length given as any integer. Throws `std::invalid_argument` for a negative one.
+template <class Integer>
+std::size_t checked_size(Integer n) {
+  if (std::is_signed_v<Integer> && n < Integer{0}) throw std::invalid_argument("An array cannot have " + std::to_string(n) + " elements.");
+  return static_cast<std::size_t>(n);
+}
+
+}  // namespace ipc::detail

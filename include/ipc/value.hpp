@@ -1,0 +1,143 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <ipc/detail/lock_handle.hpp>
+#include <ipc/detail/shared_elements.hpp>
+#include <ipc/rlock.hpp>
+
+namespace ipc {
+
+/// A T in shared memory, without a lock: whoever uses it from several threads or processes sees to the order.
+template <class T>
+class RawValue {
+ public:
+  explicit RawValue(const T& initial = T{}) : elements_(tag(), sizeof(T), 1) { new (elements_.data()) T(initial); }
+  T& value() const noexcept { return *std::launder(reinterpret_cast<T*>(elements_.data())); }
+
+  /// Whether both are handles of the same memory.
+  friend bool operator==(const RawValue&, const RawValue&) = default;
+
+  void ipc_encode(detail::Writer& writer) const { elements_.encode(writer); }
+  static RawValue ipc_decode(detail::Reader& reader) { return RawValue(detail::SharedElements::decode(reader, tag(), sizeof(T))); }
+
+ private:
+  explicit RawValue(detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
+  static constexpr std::uint64_t tag() {
+    detail::require_shareable<T>();
+    return detail::type_tag<RawValue<T>>();
+  }
+
+  detail::SharedElements elements_;
+};
+
+/// Access to what a lock protects, while the guard lives.
+template <class T>
+class ValueGuard {
+ public:
+  ValueGuard(const detail::LockHandle& lock, T& value) : guard_(lock), value_(&value) {}
+  T& operator*() const noexcept { return *value_; }
+  T* operator->() const noexcept { return value_; }
+  /// As `Lock::recovered`: the last holder died, and the value may be half changed.
+  bool recovered() const { return guard_.mutex()->recovered(); }
+
+ private:
+  std::unique_lock<const detail::LockHandle> guard_;
+  T* value_;
+};
+
+/// A T that processes share, with a lock of its own or of others:
+///
+///     ipc::Value<int> hits(0);
+///     hits.update([](int& x) { ++x; });
+///     { auto v = hits.lock(); *v += 1; }
+///     hits.fetch_add(1);
+///
+/// The last kind takes no lock and exists for types whose atomics are lock-free only. It mixes with `get`, `set` and
+/// `update`, but not with writes through a guard. When a process is killed inside `update` of such a type, the value is the
+/// old or the new one; for other types see `ValueGuard::recovered`. Any thread may use one handle at the same time as others.
+template <class T>
+class Value {
+  static constexpr bool lock_free = std::atomic_ref<T>::is_always_lock_free;
+
+ public:
+  explicit Value(const T& initial = T{}) : Value(initial, RLock()) {}
+  /// With a `Lock` or `RLock` that protects other things as well.
+  Value(const T& initial, detail::LockHandle lock) : raw_(initial), lock_(std::move(lock)) {}
+
+  T get() const {
+    const std::lock_guard guard(lock_);
+    // Acquire and release, here and below, for those who use the atomic operations instead of the lock.
+    if constexpr (lock_free)
+      return atomic().load(std::memory_order_acquire);
+    else
+      return raw_.value();
+  }
+  void set(const T& value) const {
+    const std::lock_guard guard(lock_);
+    if constexpr (lock_free)
+      atomic().store(value, std::memory_order_release);
+    else
+      raw_.value() = value;
+  }
+  /// Runs `f(T&)` under the lock and returns what it returns. For lock-free types `f` works on a copy, and is run again
+  /// should an atomic operation have come between.
+  template <class F>
+  std::invoke_result_t<F&, T&> update(F f) const {
+    const std::lock_guard guard(lock_);
+    if constexpr (!lock_free) {
+      return std::invoke(f, raw_.value());
+    } else {
+      T before = atomic().load(std::memory_order_acquire);
+      for (;;) {
+        T after = before;
+        if constexpr (std::is_void_v<std::invoke_result_t<F&, T&>>) {
+          std::invoke(f, after);
+          if (atomic().compare_exchange_strong(before, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;
+        } else {
+          decltype(auto) result = std::invoke(f, after);
+          if (atomic().compare_exchange_strong(before, after, std::memory_order_acq_rel, std::memory_order_acquire)) {
+            return static_cast<std::invoke_result_t<F&, T&>>(result);
+          }
+        }
+      }
+    }
+  }
+  ValueGuard<T> lock() const { return {lock_, raw_.value()}; }
+  const detail::LockHandle& get_lock() const noexcept { return lock_; }
+
+  T exchange(T value) const requires lock_free { return atomic().exchange(value); }
+  /// As `std::atomic`: on failure `expected` becomes what was found.
+  bool compare_exchange(T& expected, T desired) const requires lock_free { return atomic().compare_exchange_strong(expected, desired); }
+  T fetch_add(T by) const requires(lock_free&& std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_add(by); }
+  T fetch_sub(T by) const requires(lock_free&& std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_sub(by); }
+  T fetch_and(T by) const requires(lock_free&& std::is_integral_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_and(by); }
+  T fetch_or(T by) const requires(lock_free&& std::is_integral_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_or(by); }
+  T fetch_xor(T by) const requires(lock_free&& std::is_integral_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_xor(by); }
+
+  /// Whether both are handles of the same value.
+  friend bool operator==(const Value& a, const Value& b) { return a.raw_ == b.raw_; }
+
+  void ipc_encode(detail::Writer& writer) const {
+    raw_.ipc_encode(writer);
+    lock_.ipc_encode(writer);
+  }
+  static Value ipc_decode(detail::Reader& reader) {
+    auto raw = RawValue<T>::ipc_decode(reader);
+    return Value(std::move(raw), detail::LockHandle::ipc_decode(reader));
+  }
+
+ private:
+  Value(RawValue<T> raw, detail::LockHandle lock) noexcept : raw_(std::move(raw)), lock_(std::move(lock)) {}
+  std::atomic_ref<T> atomic() const noexcept { return std::atomic_ref<T>(raw_.value()); }
+
+  RawValue<T> raw_;
+  detail::LockHandle lock_;
+};
+
+}  // namespace ipc

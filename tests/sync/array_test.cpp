@@ -1,0 +1,109 @@
+#include <ipc/array.hpp>
+
+#include <algorithm>
+#include <list>
+#include <numeric>
+#include <stdexcept>
+
+#include <ipc/error.hpp>
+#include <ipc/lock.hpp>
+
+#include "tests/support/carry.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/crew.hpp"
+
+using namespace ipc;
+
+TEST_CASE("Array: has the elements it was made from, and a child changes them") {
+  const std::vector<int> seq{680, 626, 934, 821, 150, 233, 548, 982, 714, 831};
+  const Array<int> array(seq);
+  const RawArray<int> raw(seq);
+  REQUIRE(array.size() == seq.size());
+  REQUIRE(array.get(3) == 821);
+  REQUIRE(array.get(-1) == 831);
+  array.set(-10, 2);
+  array.at(1) = 3;
+  test::ForkedChild child([&] {
+    auto guard = array.lock();
+    std::partial_sum(guard.begin(), guard.end(), guard.begin());
+    std::partial_sum(raw.data(), raw.data() + raw.size(), raw.data());
+  });
+  REQUIRE(child.wait() == 0);
+  REQUIRE(array.get(1) == 5);
+  REQUIRE(raw[9] == std::accumulate(seq.begin(), seq.end(), 0));
+}
+
+TEST_CASE("Array: of a size is zeroed, also in memory that was used before") {
+  for (int i = 0; i < 3; ++i) {
+    const Array<double> array(1000);
+    REQUIRE(array.size() == 1000);
+    for (const double x : array.lock()) REQUIRE(x == 0);
+    auto guard = array.lock();
+    std::fill(guard.begin(), guard.end(), 42.0);
+  }
+}
+
+TEST_CASE("Array: is made from lists, ranges and nothing") {
+  const Array<int> listed{1, 2, 3};
+  REQUIRE(listed.get(2) == 3);
+  const Array<long> ranged(std::list<int>{4, 5});
+  REQUIRE(ranged.get(1) == 5);
+  const Array<int> empty(0);
+  REQUIRE(empty.size() == 0);
+  REQUIRE(empty.lock().begin() == empty.lock().end());
+}
+
+TEST_CASE("Array: what is outside is refused") {
+  const Array<int> array(10);
+  REQUIRE_THROWS_AS(array.get(10), std::out_of_range);
+  REQUIRE_THROWS_AS(array.get(-11), std::out_of_range);
+  REQUIRE_THROWS_AS(array.set(10, 1), std::out_of_range);
+  REQUIRE_THROWS_AS(array.at(10), std::out_of_range);
+  REQUIRE_THROWS_AS(Array<int>(-1), std::invalid_argument);
+}
+
+TEST_CASE("Array: is sorted in place, and locked while it is") {
+  std::vector<int> numbers(5000);
+  std::iota(numbers.rbegin(), numbers.rend(), 0);
+  const Array<int> array(numbers);
+  {
+    auto guard = array.lock();
+    std::sort(guard.begin(), guard.end());
+    test::ForkedChild child([&] { return array.get_lock().try_lock() ? 1 : 0; });
+    REQUIRE(child.wait() == 0);
+    REQUIRE(guard[17] == 17);
+  }
+  REQUIRE(array.get(-1) == 4999);
+}
+
+TEST_CASE("Array: may be larger than any arena") {
+  const Array<double> array(20'000'000);
+  array.set(-1, 1.5);
+  test::ForkedChild child([&] { return array.get(-1) == 1.5 ? 0 : 1; });
+  REQUIRE(child.wait() == 0);
+  REQUIRE(test::from_message<Array<double>>(test::to_message(array)).get(-1) == 1.5);
+}
+
+TEST_CASE("Array: travels in messages with its lock, and arrives as its own type only") {
+  const Lock lock;
+  const Array<int> array(5, lock);
+  array.set(0, 7);
+  const auto received = test::from_message<Array<int>>(test::to_message(array));
+  REQUIRE(received == array);
+  REQUIRE(received.get_lock() == lock);
+  REQUIRE(received.get(0) == 7);
+  REQUIRE_THROWS_AS(test::from_message<Array<unsigned>>(test::to_message(array)), EncodingError);
+  const RawArray<int> raw{1, 2};
+  REQUIRE(test::from_message<RawArray<int>>(test::to_message(raw)).size() == 2);
+}
+
+TEMPLATE_TEST_CASE("Array: changes under the lock lose nothing", "", test::Threads, test::Processes) {
+  const Array<int> array(16);
+  TestType::run(4, [&](int) {
+    for (int i = 0; i < 500; ++i) {
+      auto guard = array.lock();
+      for (int& x : guard) ++x;
+    }
+  });
+  for (const int x : array.lock()) REQUIRE(x == 2000);
+}
