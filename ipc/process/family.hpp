@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ipc/process/child.hpp"
+
+namespace ipc::process {
+
+/// What the family knows of a started process. Shared by the `Process` that started it and the register.
+struct Member {
+  std::string name;
+  bool daemon = false;
+  Child child;
+};
+
+/// The register of the processes that this process has started and not yet seen the end of. It belongs to one process:
+/// after a fork, whoever made it, the copy in the child is empty. Any thread may use it.
+void register_child(std::shared_ptr<Member> member);
+/// Forgets those that have ended; returns the others in the order of their start.
+std::vector<std::shared_ptr<Member>> living_children();
+
+/// What every process does at its normal end, once: daemons are terminated, then all children are joined. Registered
+/// with `std::atexit` by the first `register_child`; processes that end by `_exit` call it themselves.
+void leave_family() noexcept;
+
+}  // namespace ipc::process
