@@ -1,0 +1,113 @@
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <ipc/detail/pool_core.hpp>
+#include <ipc/detail/result_job.hpp>
+#include <ipc/error.hpp>
+
+namespace ipc {
+
+/// The outcome, some time, of a call that a pool's worker runs: a value or an exception. A handle: copies mean the same
+/// outcome, and it may outlive the pool (what was pending then has failed with `PoolTerminated`). Any thread of the
+/// process that made the pool may use it, several at a time.
+///
+/// Waiting also drives the pool: the waiting thread takes in results and hands out tasks, those of other calls included.
+template <class R>
+class AsyncResult {
+ public:
+  using value_type = R;
+
+  AsyncResult(std::shared_ptr<detail::PoolCore> core, std::shared_ptr<detail::ResultJob<R>> job)
+      : core_(std::move(core)), job_(std::move(job)) {}
+
+  /// Waits for the outcome: the value, or throws what the task threw: the same standard exception, which is a `RemoteError`
+  /// as well; `WorkerLost` when its worker died. Values that cannot be copied can be had once.
+  R get() const& {
+    wait();
+    return value();
+  }
+  R get() && {
+    wait();
+    return std::move(*this).value();
+  }
+  /// Throws `TimeoutError` when there is no outcome after `timeout`; the task goes on.
+  template <class Rep, class Period>
+  R get(std::chrono::duration<Rep, Period> timeout) const {
+    if (!wait_for(timeout)) throw TimeoutError("The task has no result yet; the time-out has passed. It goes on.");
+    return value();
+  }
+  void wait() const { wait_until(detail::Deadline::never()); }
+  /// Whether there is an outcome within `timeout`.
+  template <class Rep, class Period>
+  bool wait_for(std::chrono::duration<Rep, Period> timeout) const {
+    return wait_until(detail::Deadline::after(timeout));
+  }
+  /// Whether there is an outcome; does not wait.
+  bool ready() const {
+    if (!settled()) core_->poll();
+    return settled();
+  }
+  /// Whether the outcome is a value. Throws `UsageError` while there is none.
+  bool successful() const {
+    if (!ready()) throw UsageError("successful() was asked of a result that is not ready; wait() for it first.");
+    return !job_->error();
+  }
+
+  /// Has `f` called with the value, once, when it is there; at once and in this thread when it is already. Otherwise it
+  /// runs in whichever thread is driving the pool then, before the result is `ready`. What it throws is reported on stderr.
+  template <class F>
+  const AsyncResult& on_result(F f) const {
+    core_->when_done(*job_, [f = std::move(f), job = std::weak_ptr(job_)]() mutable {
+      const auto alive = job.lock();
+      if (!alive || alive->error()) return;
+      if constexpr (std::is_void_v<R>)
+        f();
+      else
+        f(std::as_const(alive->value()));
+    });
+    return *this;
+  }
+  /// As `on_result`, for the exception.
+  template <class F>
+  const AsyncResult& on_error(F f) const {
+    core_->when_done(*job_, [f = std::move(f), job = std::weak_ptr(job_)]() mutable {
+      const auto alive = job.lock();
+      if (alive && alive->error()) f(alive->error());
+    });
+    return *this;
+  }
+
+ private:
+  bool settled() const { return job_->ready() || core_->in_callback_of(*job_); }
+  bool wait_until(detail::Deadline deadline) const {
+    return settled() || core_->wait([this] { return job_->ready(); }, deadline);
+  }
+  R value() const& {
+    if (job_->error()) std::rethrow_exception(job_->error());
+    if constexpr (!std::is_void_v<R>) {
+      if constexpr (std::is_copy_constructible_v<R>)
+        return job_->value();
+      else
+        return std::move(job_->value());
+    }
+  }
+  R value() && {
+    if (job_->error()) std::rethrow_exception(job_->error());
+    if constexpr (!std::is_void_v<R>) {
+      // Another copy of this handle may want the value as well.
+      if (job_.use_count() == 1) return std::move(job_->value());
+      return std::as_const(*this).value();
+    }
+  }
+
+  std::shared_ptr<detail::PoolCore> core_;
+  std::shared_ptr<detail::ResultJob<R>> job_;
+};
+
+}  // namespace ipc

@@ -1,0 +1,19 @@
+#pragma once
+
+/// Everything: Python's `multiprocessing` for C++.
+
+#include <ipc/async_result.hpp>
+#include <ipc/barrier.hpp>
+#include <ipc/bytes.hpp>
+#include <ipc/condition.hpp>
+#include <ipc/error.hpp>
+#include <ipc/event.hpp>
+#include <ipc/fd.hpp>
+#include <ipc/imap.hpp>
+#include <ipc/lock.hpp>
+#include <ipc/main.hpp>
+#include <ipc/pool.hpp>
+#include <ipc/process.hpp>
+#include <ipc/progress.hpp>
+#include <ipc/rlock.hpp>
+#include <ipc/semaphore.hpp>

@@ -1,0 +1,249 @@
+#pragma once
+
+#include <algorithm>
+#include <csignal>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ipc/async_result.hpp>
+#include <ipc/detail/callable.hpp>
+#include <ipc/detail/imap_job.hpp>
+#include <ipc/detail/map_job.hpp>
+#include <ipc/detail/pool_core.hpp>
+#include <ipc/detail/progress_bar.hpp>
+#include <ipc/detail/result_job.hpp>
+#include <ipc/imap.hpp>
+#include <ipc/process.hpp>
+
+namespace ipc {
+
+struct PoolOptions {
+  /// How many workers; at least 1.
+  int processes = process_cpu_count();
+  /// Runs in each worker before its first task. What it throws fails the whole pool. Only for forked workers; with other
+  /// start methods use `Pool(options, f, args...)`.
+  std::function<void()> initializer = {};
+  /// A worker that has done so many tasks is replaced by a fresh one; at least 1. Unlimited when left out.
+  std::optional<int> max_tasks_per_child = {};
+  StartMethod start_method = ipc::start_method();
+  /// Workers are called NAMEWorker-1, NAMEWorker-2…
+  std::string name = "Pool";
+};
+
+struct MapOptions {
+  /// Elements that travel and run together; 0 is automatic.
+  std::size_t chunksize = 0;
+  /// Not empty: shows a progress bar with this label on stderr.
+  std::string progress = {};
+};
+
+using PoolStats = std::vector<detail::WorkerStats>;
+
+/// A pool of worker processes that run calls: Python's `multiprocessing.Pool`. Any thread of the process that made it may
+/// use it. Not copyable; the destructor terminates the workers and waits for their end.
+///
+/// Workers are forked, now and later, from a single-threaded process which the constructor forks from the caller: they see
+/// memory as it was then. They ignore SIGINT and leave when this process dies, however it dies.
+///
+/// A worker that dies costs exactly the task that it was running: that fails with `WorkerLost`, the worker is replaced, and
+/// everything else goes on. Functions and arguments must be shippable (see callable.hpp and codec.hpp): anything else does
+/// not compile. The function and its arguments are copied when the call is made, except by the maps that wait for their
+/// results, which read the caller's range. `serialize` functions must not use the pool that they run for.
+class Pool {
+ public:
+  Pool() : Pool(PoolOptions{}) {}
+  /// Throws `std::invalid_argument` for fewer than 1 process, and `std::system_error` when they cannot be started (then
+  /// none is left behind).
+  explicit Pool(int processes) : Pool(PoolOptions{.processes = processes}) {}
+  explicit Pool(PoolOptions options) { start(settings_from(std::move(options))); }
+  /// `initializer(args...)` runs in each worker before its first task.
+  template <class F, class... Args>
+  requires std::invocable < F&, std::decay_t<Args>
+  &... > Pool(PoolOptions options, F initializer, Args... args) {
+    auto settings = settings_from(std::move(options));
+    if constexpr (detail::ShippableCallable<F> && (detail::Sendable<Args> && ...)) {
+      settings.ship_initializer = [initializer, args...](detail::Writer& out) { detail::encode_call(out, initializer, args...); };
+    } else {
+      settings.not_shippable = "The pool's initializer cannot be shipped to workers that are not forked: " + detail::why_not_shippable<F>();
+    }
+    settings.initializer = [initializer = std::move(initializer), ... args = std::move(args)]() mutable {
+      std::invoke(initializer, args...);
+    };
+    start(std::move(settings));
+  }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() {
+    if (!core_->owned_here()) {
+      // A forked copy: the workers are the original's, and so is the thread that looks after them.
+      new std::shared_ptr<detail::PoolCore>(std::move(core_));
+      return;
+    }
+    core_->terminate();
+    core_->join();
+  }
+
+  /// Calls `f(args...)` in a worker and waits for the result; throws what it throws.
+  template <class F, class... Args>
+  detail::CallResult<F, Args...> apply(F f, Args&&... args) {
+    return submit_call(true, f, std::forward<Args>(args)...).get();
+  }
+  /// The same without waiting.
+  template <class F, class... Args>
+  AsyncResult<detail::CallResult<F, Args...>> apply_async(F f, Args&&... args) {
+    return submit_call(false, f, std::forward<Args>(args)...);
+  }
+
+  /// `f` of each element, in the order of the elements. If any throws, the first exception to arrive is thrown, once all
+  /// are done. The range is read while this waits.
+  template <class F, class Range>
+  auto map(F f, Range&& xs, MapOptions options = {}) {
+    return map_waiting<detail::Spread::no>(std::move(f), xs, options);
+  }
+  template <class F, class T>
+  auto map(F f, std::initializer_list<T> xs, MapOptions options = {}) {
+    return map_waiting<detail::Spread::no>(std::move(f), xs, options);
+  }
+  /// As `map`, without waiting: the elements are copied.
+  template <class F, class Range>
+  auto map_async(F f, Range&& xs, MapOptions options = {}) {
+    return map_copying<detail::Spread::no>(std::move(f), std::forward<Range>(xs), options);
+  }
+  /// As `map`, for elements that are tuples or pairs: `f` gets their parts as arguments.
+  template <class F, class Range>
+  auto starmap(F f, Range&& xs, MapOptions options = {}) {
+    return map_waiting<detail::Spread::yes>(std::move(f), xs, options);
+  }
+  template <class F, class Range>
+  auto starmap_async(F f, Range&& xs, MapOptions options = {}) {
+    return map_copying<detail::Spread::yes>(std::move(f), std::forward<Range>(xs), options);
+  }
+  /// Results one by one, in the order of the elements, while later ones are still being worked on. See `ImapResults`.
+  template <class F, class Range>
+  auto imap(F f, Range&& xs, MapOptions options = {}) {
+    return lazy<Range>(std::move(f), xs, true, options);
+  }
+  /// As `imap`, in the order in which they come.
+  template <class F, class Range>
+  auto imap_unordered(F f, Range&& xs, MapOptions options = {}) {
+    return lazy<Range>(std::move(f), xs, false, options);
+  }
+
+  /// No more calls; workers leave when all that were made are done. Idempotent.
+  void close() { core_->close(); }
+  /// Ends the workers now; what has no result yet fails with `PoolTerminated`. Idempotent.
+  void terminate() { core_->terminate(); }
+  /// Waits until all workers have left. Throws `UsageError` unless the pool was closed or terminated.
+  void join() { core_->join(); }
+  /// The number of workers.
+  std::size_t size() const { return core_->size(); }
+  std::vector<pid_t> worker_pids() const { return core_->worker_pids(); }
+  /// Of each worker there has been, the present ones last.
+  PoolStats stats() const { return core_->stats(); }
+
+ private:
+  static detail::PoolSettings settings_from(PoolOptions options) {
+    detail::PoolSettings settings;
+    settings.processes = options.processes;
+    settings.max_tasks_per_child = options.max_tasks_per_child;
+    settings.start_method = options.start_method;
+    settings.name = std::move(options.name);
+    settings.initializer = std::move(options.initializer);
+    settings.not_shippable =
+        "PoolOptions::initializer may hold anything, so it can run only in forked workers. Use Pool(options, f, args...) with a function "
+        "that "
+        "can be shipped.";
+    return settings;
+  }
+  void start(detail::PoolSettings settings) { core_ = detail::PoolCore::start(std::move(settings)); }
+
+  template <class F, class... Args>
+  auto submit_call(bool will_wait, const F& f, Args&&... args) {
+    using R = detail::CallResult<F, Args...>;
+    auto job = std::make_shared<detail::CallJob<R>>(f, std::forward<Args>(args)...);
+    core_->submit(job, 0, 1, will_wait);
+    return AsyncResult<R>(core_, std::move(job));
+  }
+
+  /// Python's rule: four chunks for each worker.
+  std::size_t chunksize_for(std::size_t size, const MapOptions& options) const {
+    const std::size_t chunks = 4 * core_->size();
+    return options.chunksize != 0 ? options.chunksize : std::max<std::size_t>(1, (size + chunks - 1) / chunks);
+  }
+
+  template <detail::Spread S, class F, class Range>
+  auto map_waiting(F f, Range& xs, const MapOptions& options) {
+    using E = detail::RangeElement<Range>;
+    if constexpr (detail::is_indexable_v<Range>) {
+      return run_map<S, F, E>(std::move(f), detail::IndexedView(std::begin(xs), std::end(xs)), options);
+    } else {
+      return run_map<S, F, E>(std::move(f), list_of<E>(xs), options);
+    }
+  }
+  template <detail::Spread S, class F, class E, class Input>
+  auto run_map(F f, Input input, const MapOptions& options) {
+    const std::size_t size = input.size();
+    auto job = std::make_shared<detail::MapJob<S, F, E, Input>>(std::move(f), std::move(input), chunksize_for(size, options));
+    core_->submit(job, 0, job->chunks(), true);
+    std::optional<detail::ProgressBar> bar;
+    if (!options.progress.empty()) bar.emplace(options.progress, size);
+    if (size != 0) {
+      core_->wait(
+          [&] {
+            if (bar) bar->update(job->done());
+            return job->ready();
+          },
+          detail::Deadline::never());
+    }
+    if (bar) bar->finish(size);
+    if (job->error()) std::rethrow_exception(job->error());
+    using R = detail::MapResult<S, F, E>;
+    if constexpr (!std::is_void_v<R>) return std::move(job->value());
+  }
+  template <detail::Spread S, class F, class Range>
+  auto map_copying(F f, Range&& xs, const MapOptions& options) {
+    using E = detail::RangeElement<std::remove_reference_t<Range>>;
+    using Input = std::vector<E>;
+    Input input;
+    if constexpr (std::is_same_v<std::remove_cvref_t<Range>, Input>)
+      input = std::forward<Range>(xs);
+    else
+      input = list_of<E>(xs);
+    const std::size_t chunksize = chunksize_for(input.size(), options);
+    using Job = detail::MapJob<S, F, E, Input>;
+    auto job = std::make_shared<Job>(std::move(f), std::move(input), chunksize);
+    core_->submit(job, 0, job->chunks(), false);
+    using Result = std::conditional_t<std::is_void_v<typename Job::R>, void, std::vector<detail::Kept<typename Job::R>>>;
+    return AsyncResult<Result>(core_, std::move(job));
+  }
+  template <class E, class Range>
+  static std::vector<E> list_of(Range& xs) {
+    std::vector<E> list;
+    for (auto&& x : xs) list.push_back(x);
+    return list;
+  }
+
+  template <class Range, class F>
+  auto lazy(F f, std::remove_reference_t<Range>& xs, bool ordered, const MapOptions& options) {
+    using E = detail::RangeElement<std::remove_reference_t<Range>>;
+    std::size_t total = 0;
+    if constexpr (requires { std::size(xs); }) total = static_cast<std::size_t>(std::size(xs));
+    const std::size_t chunksize = options.chunksize == 0 ? 1 : options.chunksize;
+    return ImapResults<detail::Spread::no, F, E, Range>(core_, std::move(f), static_cast<Range&&>(xs), ordered, chunksize, options.progress,
+                                                        total);
+  }
+
+  std::shared_ptr<detail::PoolCore> core_;
+};
+
+}  // namespace ipc

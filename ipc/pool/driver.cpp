@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <ipc/error.hpp>
+
+#include "ipc/os/event_fd.hpp"
+#include "ipc/os/poll.hpp"
+#include "ipc/pool/state.hpp"
+
+namespace ipc::pool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// While results keep coming nobody sleeps in poll, which is where deaths are told; so they are asked for this often.
+constexpr auto death_interval = std::chrono::milliseconds(1);
+// While callers are active, the background thread sleeps so long at a time.
+constexpr auto tick = std::chrono::milliseconds(1);
+
+}  // namespace
+
+bool PoolState::wait(const std::function<bool()>& done, detail::Deadline deadline) {
+  require_owner();
+  Lock lock(mutex_);
+  while (!done()) {
+    if (role_ == Role::caller) {
+      // Another thread looks after the workers, for us as well.
+      ++waiting_;
+      if (deadline.is_never())
+        turn_.wait(lock);
+      else
+        turn_.wait_until(lock, deadline.at());
+      --waiting_;
+    } else {
+      role_ = Role::caller;
+      awake();
+      drive(lock, done, deadline);
+      give_role_away();
+      // Callbacks run without the role, so that they may use the pool.
+      run_callbacks(lock);
+    }
+    if (deadline.expired()) return done();
+  }
+  return true;
+}
+
+void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline) {
+  for (;;) {
+    const bool progress = step();
+    if (done() || !to_call_.empty()) return;
+    if (progress) continue;
+    if (deadline.expired()) return;
+    spinning_ = true;
+    lock.unlock();
+    const bool more = spin_.spin([this] {
+      if (woken_.load(std::memory_order_relaxed)) return true;
+      return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data(); });
+    });
+    lock.lock();
+    spinning_ = false;
+    if (more || done()) continue;
+    scheduler_.stalled();
+    if (perform_actions()) continue;
+    if (!announce_sleep()) {
+      awake();
+      continue;
+    }
+    park(lock, deadline);
+    awake();
+    spin_.woke();
+  }
+}
+
+bool PoolState::step() {
+  woken_.store(false, std::memory_order_relaxed);
+  bool progress = receive_all();
+  if (Clock::now() - deaths_noticed_ > death_interval) notice_deaths();
+  progress = perform_actions() || progress;
+  dispatch();
+  if (progress && waiting_ != 0) turn_.notify_all();
+  return progress;
+}
+
+void PoolState::notice_deaths() {
+  deaths_noticed_ = Clock::now();
+  std::vector<os::PollEntry> entries(links_.size() + 1);
+  for (std::size_t i = 0; i < links_.size(); ++i) entries[i].fd = links_[i]->child.pidfd();
+  entries.back().fd = source_->pidfd();
+  if (os::poll(entries, detail::Deadline::expired_already()) == 0) return;
+  if (entries.back().ready && !terminated_) {
+    break_down(std::make_exception_ptr(PoolTerminated("The process from which pool " + settings_.name + " gets its workers (" +
+                                                      settings_.name + "Nursery) was killed, and its workers with it. Make a new pool.")));
+  }
+  std::vector<Link*> dead;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (entries[i].ready || links_[i]->child.pidfd() < 0) dead.push_back(links_[i].get());
+  }
+  for (Link* link : dead) lose(*link);
+  if (waiting_ != 0) turn_.notify_all();
+}
+
+// --- sleeping ----------------------------------------------------------------------------------------------------------
+
+/// False when something has arrived meanwhile.
+bool PoolState::announce_sleep() {
+  announced_ = true;
+  for (const auto& link : links_) link->channel.announce_sleep(transport::Wake::data | transport::Wake::room);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // The other half of Channel::wake_peer's Dekker.
+  if (spinning_) return true;                           // Then whoever spins looks.
+  return std::none_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data() || link->channel.can_pump(); });
+}
+
+void PoolState::awake() {
+  if (!std::exchange(announced_, false)) return;
+  for (const auto& link : links_) link->channel.awake();
+}
+
+void PoolState::park(Lock& lock, detail::Deadline deadline) {
+  const Role mine = role_;
+  const std::uint64_t version = links_version_;
+  if (mine == Role::background) {
+    background_parked_ = true;
+    parked_version_ = version;
+  }
+  std::vector<os::PollEntry> entries(2 * links_.size() + 2);
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    entries[2 * i].fd = links_[i]->channel.socket();
+    entries[2 * i + 1].fd = links_[i]->child.pidfd();
+  }
+  const std::size_t nursery = entries.size() - 2;
+  const std::size_t wake = entries.size() - 1;
+  entries[nursery].fd = broken() ? -1 : source_->pidfd();
+  entries[wake].fd = wake_.get();
+  lock.unlock();
+  os::poll(entries, deadline);
+  lock.lock();
+  if (mine == Role::background) background_parked_ = false;
+  // A caller has taken the role while the background thread slept: the channels are not its to read.
+  if (role_ != mine) return;
+  if (entries[wake].ready) os::clear_event_fd(wake_.get());
+  // A caller may have had the role, and changed the links, while the background thread slept.
+  const bool same = version == links_version_;
+  bool death = entries[nursery].ready || !same;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (!same || entries[2 * i].ready) links_[i]->channel.answer_doorbell();
+    death = death || (same && entries[2 * i + 1].ready);
+  }
+  if (death) {
+    receive_all();
+    notice_deaths();
+  }
+}
+
+void PoolState::give_role_away() {
+  role_ = Role::nobody;
+  if (waiting_ != 0) turn_.notify_all();
+  if (!background_parked_) {
+    background_turn_.notify_one();
+    return;
+  }
+  // It sleeps already, on the same descriptors: all it takes is to say so to the workers.
+  role_ = Role::background;
+  ++activity_;
+  if (ticking_) return;
+  if (parked_version_ != links_version_) os::signal_event_fd(wake_.get());
+  while (!scheduler_.idle() && !announce_sleep()) {
+    receive_all();
+    dispatch();
+  }
+}
+
+void PoolState::background(std::stop_token stop) {
+  Lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    if (role_ == Role::caller) {
+      background_turn_.wait(lock, [&] { return role_ != Role::caller || stop.stop_requested(); });
+      continue;
+    }
+    role_ = Role::background;
+    if (step()) {
+      run_callbacks(lock);
+      continue;
+    }
+    run_callbacks(lock);
+    if (role_ != Role::background || stop.stop_requested()) continue;
+    if (!scheduler_.idle() && std::exchange(activity_seen_, activity_) != activity_) {
+      ticking_ = true;
+      park(lock, detail::Deadline::after(tick));
+      ticking_ = false;
+      continue;
+    }
+    scheduler_.stalled();
+    if (perform_actions() || !announce_sleep()) {
+      awake();
+      continue;
+    }
+    park(lock, detail::Deadline::never());
+    if (role_ == Role::background) awake();
+  }
+  if (role_ == Role::background) role_ = Role::nobody;
+}
+
+void PoolState::poll() {
+  require_owner();
+  Lock lock(mutex_);
+  if (role_ == Role::caller) return;
+  const bool announced = announced_;
+  if (receive_all()) dispatch();
+  if (announced && !announce_sleep()) os::signal_event_fd(wake_.get());
+  if (!to_call_.empty()) os::signal_event_fd(wake_.get());
+}
+
+}  // namespace ipc::pool

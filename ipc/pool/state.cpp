@@ -1,0 +1,277 @@
+#include "ipc/pool/state.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <ipc/detail/exception.hpp>
+#include <ipc/error.hpp>
+
+#include "ipc/os/current.hpp"
+#include "ipc/os/event_fd.hpp"
+#include "ipc/os/stdio.hpp"
+#include "ipc/pool/worker.hpp"
+
+namespace ipc::pool {
+namespace {
+
+// The job whose callbacks this thread is running.
+thread_local const detail::Job* calling = nullptr;
+
+SchedulerLimits limits_from(const detail::PoolSettings& settings) {
+  if (settings.processes < 1)
+    throw std::invalid_argument("A pool needs at least 1 process, not " + std::to_string(settings.processes) + ".");
+  if (settings.max_tasks_per_child && *settings.max_tasks_per_child < 1) {
+    throw std::invalid_argument("max_tasks_per_child must be at least 1, not " + std::to_string(*settings.max_tasks_per_child) +
+                                "; leave it out for no limit.");
+  }
+  SchedulerLimits limits;
+  limits.workers = static_cast<std::size_t>(settings.processes);
+  if (settings.max_tasks_per_child) limits.max_tasks_per_child = static_cast<std::uint64_t>(*settings.max_tasks_per_child);
+  return limits;
+}
+
+std::string describe_current_exception() {
+  const std::string type = detail::current_exception_type_name();
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return type + ": " + error.what();
+  } catch (...) {
+    return type;
+  }
+}
+
+JobId id_of(const detail::Job& job) noexcept { return JobId{reinterpret_cast<std::uintptr_t>(&job)}; }
+
+}  // namespace
+
+PoolState::PoolState(detail::PoolSettings settings)
+    : owner_(os::process_id()),
+      settings_(std::move(settings)),
+      scheduler_limits_(limits_from(settings_)),
+      scheduler_(scheduler_limits_),
+      wake_(os::make_event_fd()) {}
+
+PoolState::~PoolState() = default;
+
+void PoolState::start_workers() {
+  if (settings_.start_method != StartMethod::fork && settings_.initializer && !settings_.ship_initializer)
+    throw NotShippable(settings_.not_shippable);
+  auto initializer = settings_.initializer;
+  source_ = process::make_child_source(
+      settings_.start_method, [initializer](detail::Message& appointment) { return run_worker(appointment, initializer); },
+      detail::token_of(reinterpret_cast<const void*>(&run_spawned_worker)), settings_.name + "Nursery");
+  try {
+    const Lock lock(mutex_);
+    while (const auto action = scheduler_.next_action()) start_worker(action->worker);
+  } catch (...) {
+    kill_workers();
+    throw;
+  }
+  background_ = std::jthread([this](std::stop_token stop) { background(std::move(stop)); });
+}
+
+// --- jobs --------------------------------------------------------------------------------------------------------------
+
+bool PoolState::owned_here() const noexcept { return !witness_.forked(); }
+
+void PoolState::require_owner() const {
+  if (owned_here()) return;
+  throw UsageError("A pool can be used only in the process that made it (pid " + std::to_string(owner_) + "); this is pid " +
+                   std::to_string(os::process_id()) + ". Make a pool of its own here.");
+}
+
+void PoolState::check_usable() const {
+  if (failure_) std::rethrow_exception(failure_);
+  if (terminated_) throw UsageError("The pool has been terminated: it takes no more tasks.");
+  if (closed_) throw UsageError("The pool has been closed: it takes no more tasks.");
+}
+
+void PoolState::submit(const std::shared_ptr<detail::Job>& job, std::uint64_t first, std::uint64_t count, bool will_wait) {
+  require_owner();
+  const Lock lock(mutex_);
+  check_usable();
+  if (count == 0) {
+    // An empty map: there is nothing to wait for.
+    if (job->unfinished_ == 0) job->ready_.store(true, std::memory_order_release);
+    return;
+  }
+  if (job->unfinished_ == 0) enlist(job);
+  job->unfinished_ += count;
+  scheduler_.submit(id_of(*job), first, count);
+  dispatch();
+  if (will_wait || role_ == Role::caller) return;
+  // A caller that only submits keeps the workers busy by the way: what it takes in now, nobody needs to be woken for.
+  if (++activity_ % 16 == 0 && !spinning_ && receive_all()) dispatch();
+  if (!watched() && !announce_sleep()) {
+    receive_all();
+    dispatch();
+  }
+  if (!to_call_.empty() || failure_) os::signal_event_fd(wake_.get());
+}
+
+void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
+  job->self_ = job;
+  job->previous_ = nullptr;
+  job->next_ = jobs_;
+  if (jobs_ != nullptr) jobs_->previous_ = job.get();
+  jobs_ = job.get();
+}
+
+void PoolState::outcome(detail::Job& job) {
+  if (--job.unfinished_ == 0) complete(job);
+}
+
+void PoolState::complete(detail::Job& job) {
+  (job.previous_ != nullptr ? job.previous_->next_ : jobs_) = job.next_;
+  if (job.next_ != nullptr) job.next_->previous_ = job.previous_;
+  auto self = std::move(job.self_);
+  if (job.callbacks_.empty()) {
+    // SYNC POINT: outcome visible once ready
+    job.ready_.store(true, std::memory_order_release);
+  } else {
+    to_call_.push_back(std::move(self));
+  }
+}
+
+void PoolState::fail(const TaskRef& task, std::exception_ptr error) {
+  auto& job = *reinterpret_cast<detail::Job*>(static_cast<std::uintptr_t>(task.job));
+  if (!job.abandoned_) job.fail(task.index, std::move(error));
+  outcome(job);
+}
+
+void PoolState::fail_everything(const std::exception_ptr& error) {
+  while (jobs_ != nullptr) {
+    detail::Job& job = *jobs_;
+    job.fail_rest(error);
+    job.unfinished_ = 0;
+    complete(job);
+  }
+}
+
+void PoolState::run_callbacks(Lock& lock) {
+  while (!to_call_.empty()) {
+    const auto job = std::move(to_call_.back());
+    to_call_.pop_back();
+    // One that is added meanwhile runs as well, before the job is ready.
+    while (!job->callbacks_.empty()) {
+      const auto callbacks = std::exchange(job->callbacks_, {});
+      lock.unlock();
+      const auto* outer = std::exchange(calling, job.get());
+      for (const auto& callback : callbacks) {
+        try {
+          callback();
+        } catch (...) {
+          os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + describe_current_exception() +
+                              "; it was ignored.\n");
+        }
+      }
+      calling = outer;
+      lock.lock();
+    }
+    job->ready_.store(true, std::memory_order_release);
+    turn_.notify_all();
+  }
+}
+
+bool PoolState::in_callback_of(const detail::Job& job) const noexcept { return calling == &job; }
+
+void PoolState::when_done(detail::Job& job, std::function<void()> callback) {
+  {
+    const Lock lock(mutex_);
+    if (!job.ready()) {
+      job.callbacks_.push_back(std::move(callback));
+      return;
+    }
+  }
+  callback();
+}
+
+void PoolState::locked(const std::function<void()>& f) {
+  const Lock lock(mutex_);
+  f();
+}
+
+void PoolState::abandon(detail::Job& job) {
+  if (!owned_here()) return;
+  const Lock lock(mutex_);
+  job.abandoned_ = true;
+  if (job.unfinished_ == 0) return;
+  job.unfinished_ -= scheduler_.withdraw(id_of(job)).size();
+  if (job.unfinished_ == 0) complete(job);
+}
+
+std::size_t PoolState::in_flight_limit() const {
+  const Lock lock(mutex_);
+  return 2 * scheduler_limits_.workers * std::max<std::size_t>(1, scheduler_.window() / 2);
+}
+
+// --- the end -----------------------------------------------------------------------------------------------------------
+
+void PoolState::close() {
+  require_owner();
+  const Lock lock(mutex_);
+  closed_ = true;
+  scheduler_.close();
+  os::signal_event_fd(wake_.get());
+}
+
+void PoolState::terminate() {
+  require_owner();
+  Lock lock(mutex_);
+  if (terminated_) return;
+  terminated_ = closed_ = true;
+  fail_everything(std::make_exception_ptr(PoolTerminated("The pool was terminated before this task had a result.")));
+  kill_workers();
+  woken_.store(true, std::memory_order_relaxed);
+  os::signal_event_fd(wake_.get());
+  turn_.notify_all();
+  run_callbacks(lock);
+}
+
+void PoolState::join() {
+  require_owner();
+  {
+    const Lock lock(mutex_);
+    if (!closed_ && !failure_) throw UsageError("The pool is still running: close() or terminate() it before join().");
+    if (joined_) return;
+  }
+  wait([this] { return links_.empty(); }, detail::Deadline::never());
+  if (std::this_thread::get_id() == background_.get_id()) return;  // In a callback: the destructor joins again.
+  background_.request_stop();
+  {
+    const Lock lock(mutex_);
+    background_turn_.notify_all();
+    os::signal_event_fd(wake_.get());
+    joined_ = true;
+  }
+  background_.join();
+  source_.reset();
+}
+
+std::vector<pid_t> PoolState::worker_pids() const {
+  const Lock lock(mutex_);
+  std::vector<pid_t> pids;
+  for (const auto& link : links_) pids.push_back(link->child.pid());
+  return pids;
+}
+
+std::vector<detail::WorkerStats> PoolState::stats() const {
+  const Lock lock(mutex_);
+  auto all = former_workers_;
+  for (const auto& link : links_) all.push_back({link->name, link->child.pid(), link->tasks, link->busy});
+  return all;
+}
+
+}  // namespace ipc::pool
+
+namespace ipc::detail {
+
+std::shared_ptr<PoolCore> PoolCore::start(PoolSettings settings) {
+  auto state = std::make_shared<pool::PoolState>(std::move(settings));
+  state->start_workers();
+  return state;
+}
+
+}  // namespace ipc::detail

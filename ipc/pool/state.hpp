@@ -1,0 +1,141 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <ipc/detail/pool_core.hpp>
+#include <ipc/fd.hpp>
+
+#include "ipc/base/spin.hpp"
+#include "ipc/os/fork_witness.hpp"
+#include "ipc/pool/link.hpp"
+#include "ipc/pool/scheduler.hpp"
+#include "ipc/process/child_source.hpp"
+
+namespace ipc::pool {
+
+/// The pool in the process that made it: the I/O around the Scheduler.
+///
+/// The thread that waits makes the progress. `role_` says who looks after the workers: a caller in `wait`, or the background
+/// thread, which sleeps on the doorbells while nobody waits. A caller takes the role from the background thread by just
+/// saying so, without waking it; it gives it back when it leaves.
+///
+/// Invariants
+/// 1. Everything is guarded by `mutex_`, but for the reading ends of the channels while `spinning_`: then they, and
+///    `links_`, belong to the thread that has the role.
+/// 2. While the role's owner sleeps, it has announced that on every channel, or nothing can arrive (no task is handed out),
+///    or it is the background thread, which sleeps for a moment only because callers are active: they take things in by the
+///    way, and to be woken for each result would cost more than the result.
+/// 3. A job is in the list of jobs while it has unfinished tasks, or callbacks to run.
+class PoolState final : public detail::PoolCore {
+ public:
+  explicit PoolState(detail::PoolSettings settings);
+  ~PoolState() override;
+  void start_workers();
+
+  void submit(const std::shared_ptr<detail::Job>& job, std::uint64_t first, std::uint64_t count, bool will_wait) override;
+  bool wait(const std::function<bool()>& done, detail::Deadline deadline) override;
+  void locked(const std::function<void()>& f) override;
+  void poll() override;
+  void when_done(detail::Job& job, std::function<void()> callback) override;
+  bool in_callback_of(const detail::Job& job) const noexcept override;
+  void abandon(detail::Job& job) override;
+  std::size_t in_flight_limit() const override;
+  void close() override;
+  void terminate() override;
+  void join() override;
+  std::size_t size() const override { return scheduler_limits_.workers; }
+  std::vector<pid_t> worker_pids() const override;
+  std::vector<detail::WorkerStats> stats() const override;
+  bool owned_here() const noexcept override;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  enum class Role : std::uint8_t { nobody, caller, background };
+
+  // state.cpp: jobs
+  void check_usable() const;
+  void require_owner() const;
+  /// No task can be done any more: every job has its outcome, and what workers still send is not looked at.
+  bool broken() const noexcept { return failure_ != nullptr || terminated_; }
+  void enlist(const std::shared_ptr<detail::Job>& job);
+  void complete(detail::Job& job);
+  void outcome(detail::Job& job);
+  void fail(const TaskRef& task, std::exception_ptr error);
+  void fail_everything(const std::exception_ptr& error);
+  void run_callbacks(Lock& lock);
+
+  // driver.cpp: who waits, and how
+  void drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline);
+  bool step();
+  bool announce_sleep();
+  /// Whether what arrives now is noticed although nobody waits.
+  bool watched() const noexcept { return announced_ || (background_parked_ && ticking_); }
+  void awake();
+  void park(Lock& lock, detail::Deadline deadline);
+  void give_role_away();
+  void background(std::stop_token stop);
+  void notice_deaths();
+
+  // links.cpp: the workers
+  void start_worker(WorkerId id);
+  Link* find(WorkerId id) noexcept;
+  bool receive_all();
+  bool receive_from(Link& link);
+  void handle(Link& link, transport::Record& record);
+  void dispatch();
+  void hand_over(Link& link, const TaskRef& task);
+  bool perform_actions();
+  void take_back(Link& link);
+  void dismiss(Link& link);
+  void lose(Link& link);
+  void break_down(std::exception_ptr error);
+  void kill_workers();
+
+  const pid_t owner_;
+  const os::ForkWitness witness_;
+  detail::PoolSettings settings_;
+  SchedulerLimits scheduler_limits_;
+  std::unique_ptr<process::ChildSource> source_;
+
+  mutable std::mutex mutex_;
+  Scheduler scheduler_;
+  std::vector<std::unique_ptr<Link>> links_;
+  std::uint64_t links_version_ = 0;  // Counts the changes of `links_`.
+  std::vector<detail::WorkerStats> former_workers_;
+  std::uint64_t workers_named_ = 0;
+  detail::Job* jobs_ = nullptr;
+  std::vector<std::shared_ptr<detail::Job>> to_call_;  // Complete, but for their callbacks.
+  std::exception_ptr failure_;                         // Why no task can be done any more.
+  bool closed_ = false;
+  bool terminated_ = false;
+  bool joined_ = false;
+
+  Role role_ = Role::nobody;
+  bool spinning_ = false;
+  bool announced_ = false;
+  bool background_parked_ = false;
+  std::uint64_t parked_version_ = 0;  // Of the links that the background thread polls.
+  std::size_t waiting_ = 0;           // Callers that wait for `turn_`.
+  std::condition_variable turn_;      // The role is free, or something has been done.
+  std::condition_variable background_turn_;
+  Fd wake_;  // Ends whoever's poll.
+  std::atomic<bool> woken_{false};
+  base::SpinBudget spin_;
+  std::chrono::steady_clock::time_point deaths_noticed_{};
+  std::uint64_t activity_ = 0;       // Counts the callers' doings…
+  std::uint64_t activity_seen_ = 0;  // …as the background thread knows them.
+  bool ticking_ = false;             // It will look by itself in a moment.
+  std::jthread background_;          // Last: it uses everything above.
+};
+
+}  // namespace ipc::pool
