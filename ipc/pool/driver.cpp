@@ -125,7 +125,8 @@ void PoolState::park(Lock& lock, detail::Deadline deadline) {
   }
   std::vector<os::PollEntry> entries(2 * links_.size() + 2);
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    entries[2 * i].fd = links_[i]->channel.socket();
+    // A closed socket would end every poll; the process's own end is still to come.
+    entries[2 * i].fd = links_[i]->channel.peer_closed() ? -1 : links_[i]->channel.socket();
     entries[2 * i + 1].fd = links_[i]->child.pidfd();
   }
   const std::size_t nursery = entries.size() - 2;
@@ -143,7 +144,7 @@ void PoolState::park(Lock& lock, detail::Deadline deadline) {
   const bool same = version == links_version_;
   bool death = entries[nursery].ready || !same;
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    if (!same || entries[2 * i].ready) links_[i]->channel.answer_doorbell();
+    if (!same || entries[2 * i].ready) answer_doorbell(*links_[i]);
     death = death || (same && entries[2 * i + 1].ready);
   }
   if (death) {

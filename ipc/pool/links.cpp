@@ -123,6 +123,12 @@ void PoolState::handle(Link& link, transport::Record& record) {
   }
 }
 
+void PoolState::answer_doorbell(Link& link) {
+  link.channel.answer_doorbell();
+  // A task that closed descriptors which were not its own has cut its worker off. One that was dismissed is just leaving.
+  if (link.channel.peer_closed() && !link.dismissed) link.child.signal(SIGKILL);
+}
+
 // --- what goes to the workers ------------------------------------------------------------------------------------------
 
 void PoolState::dispatch() {

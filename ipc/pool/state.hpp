@@ -92,6 +92,7 @@ class PoolState final : public detail::PoolCore {
   bool receive_all();
   bool receive_from(Link& link);
   void handle(Link& link, transport::Record& record);
+  void answer_doorbell(Link& link);
   void dispatch();
   void hand_over(Link& link, const TaskRef& task);
   bool perform_actions();

@@ -212,6 +212,17 @@ TEST_CASE("pool death: map_async under random kills ends, with the list or with 
   done = true;
 }
 
+TEST_CASE("pool death: a task that closes every descriptor costs itself only") {
+  Pool pool(2);
+  auto cut_off = pool.apply_async([] {
+    for (int fd = 3; fd < 256; ++fd) ::close(fd);
+    for (;;) ::pause();
+    return 0;
+  });
+  CHECK_THROWS_AS(cut_off.get(), ipc::WorkerLost);
+  CHECK(pool.apply(square, 3) == 9);
+}
+
 TEST_CASE("pool death: SIGKILL of the parent leaves no process behind") {
   int pipe_ends[2];
   REQUIRE(::pipe(pipe_ends) == 0);
