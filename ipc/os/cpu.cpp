@@ -43,7 +43,7 @@ bool lists(std::string_view comma_separated, std::string_view word) {
 // Where one hierarchy of control groups can be seen, and where in it this process is.
 struct Hierarchy {
   bool v2 = false;
-  std::string mount_root;   // The group that is mounted, seen from the hierarchy's top.
+  std::string mount_root;  // The group that is mounted, seen from the hierarchy's top.
   std::string mount_point;
   std::string group;  // The group of this process, seen from the hierarchy's top.
 };

@@ -50,9 +50,12 @@ class ForkServerSource final : public ChildSource {
 std::unique_ptr<ChildSource> make_child_source(StartMethod method, std::function<int(detail::Message&)> entry_for_fork,
                                                detail::Token entry_token, std::string name) {
   switch (method) {
-    case StartMethod::fork: break;
-    case StartMethod::spawn: return std::make_unique<SpawnSource>(entry_token);
-    case StartMethod::forkserver: return std::make_unique<ForkServerSource>(entry_token);
+    case StartMethod::fork:
+      break;
+    case StartMethod::spawn:
+      return std::make_unique<SpawnSource>(entry_token);
+    case StartMethod::forkserver:
+      return std::make_unique<ForkServerSource>(entry_token);
   }
   return std::make_unique<ForkSource>(std::move(entry_for_fork), std::move(name));
 }

@@ -106,12 +106,14 @@ class Server {
     if (!letter) return false;
     detail::Reader head(letter->head);
     switch (head.raw<Order>()) {
-      case Order::fork: return fork(head, letter->body);
+      case Order::fork:
+        return fork(head, letter->body);
       case Order::discard:
         // It is reaped as any other.
         if (const auto last = children_.find(last_); last != children_.end()) os::signal_pidfd(os::open_pidfd(last_).get(), SIGKILL);
         return true;
-      case Order::leave: break;
+      case Order::leave:
+        break;
     }
     return false;
   }

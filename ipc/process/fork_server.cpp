@@ -34,7 +34,7 @@ struct Server {
 
   const pid_t owner = os::process_id();
   Server* const inherited;  // The parent's, so that leak checkers find what it holds.
-  std::mutex mutex;  // Guards what follows: one request at a time.
+  std::mutex mutex;         // Guards what follows: one request at a time.
   Fd control;
   Child process;
 

@@ -47,7 +47,8 @@ void require_init() {
   // SYNC POINT: program name visible to a thread that spawns
   if (program.load(std::memory_order_acquire) == nullptr) {
     throw UsageError(
-        "The start methods spawn and forkserver run this program afresh: call ipc::init(argc, argv) first in main(), or use StartMethod::fork.");
+        "The start methods spawn and forkserver run this program afresh: call ipc::init(argc, argv) first in main(), or use "
+        "StartMethod::fork.");
   }
 }
 

@@ -147,10 +147,13 @@ TEST_CASE("atexit: a forked child does not run its parent's exit handlers, a spa
   CHECK(read_all(out) == "grandchild\nchild\n");
 
   auto [spawned_out, spawned_in] = os::make_pipe();
-  Process q({.start_method = StartMethod::spawn}, [](Fd end) {
-    to = std::move(end);
-    std::atexit([] { write_line(to, "handler"); });
-  }, std::move(spawned_in));
+  Process q(
+      {.start_method = StartMethod::spawn},
+      [](Fd end) {
+        to = std::move(end);
+        std::atexit([] { write_line(to, "handler"); });
+      },
+      std::move(spawned_in));
   q.start();
   CHECK(read_all(spawned_out) == "handler\n");
 }
@@ -160,20 +163,26 @@ TEST_CASE("exit: at its end a process terminates its daemons and waits for its o
   const bool by_exit = GENERATE(false, true);
   auto [out, in] = os::make_pipe();
   auto [go_out, go_in] = os::make_pipe();
-  Process p({.start_method = method}, [](Fd to, Fd go, bool exits) {
-    // Their objects are never destroyed: only the end of the process looks after them.
-    auto [started_out, started_in] = os::make_pipe();
-    static auto* const daemon = new Process({.daemon = true}, [](Fd started, Fd) { stay(std::move(started)); }, std::move(started_in), to.duplicate());
-    daemon->start();
-    write_line(to, read_line(started_out));
-    static auto* const child = new Process([](Fd end, Fd start) {
-      read_line(start);
-      write_line(end, "child ends");
-    }, to.duplicate(), std::move(go));
-    child->start();
-    to.reset();
-    if (exits) std::exit(3);
-  }, std::move(in), std::move(go_out), by_exit);
+  Process p(
+      {.start_method = method},
+      [](Fd to, Fd go, bool exits) {
+        // Their objects are never destroyed: only the end of the process looks after them.
+        auto [started_out, started_in] = os::make_pipe();
+        static auto* const daemon = new Process(
+            {.daemon = true}, [](Fd started, Fd) { stay(std::move(started)); }, std::move(started_in), to.duplicate());
+        daemon->start();
+        write_line(to, read_line(started_out));
+        static auto* const child = new Process(
+            [](Fd end, Fd start) {
+              read_line(start);
+              write_line(end, "child ends");
+            },
+            to.duplicate(), std::move(go));
+        child->start();
+        to.reset();
+        if (exits) std::exit(3);
+      },
+      std::move(in), std::move(go_out), by_exit);
   p.start();
   CHECK(read_line(out) == "started");
   write_line(go_in, "go");

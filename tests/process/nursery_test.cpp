@@ -140,10 +140,12 @@ TEST_CASE("nursery: its end is the end of its children, and they are reaped") {
   auto [lifeline, end] = os::make_pipe();
   {
     auto [out, in] = os::make_pipe();
-    Nursery nursery([held = std::make_shared<Fd>(std::move(end))](Message& m) {
-      stay(std::move(m.fds.at(0)));
-      return 0;
-    }, "Worker-1");
+    Nursery nursery(
+        [held = std::make_shared<Fd>(std::move(end))](Message& m) {
+          stay(std::move(m.fds.at(0)));
+          return 0;
+        },
+        "Worker-1");
     auto child = nursery.launch(asking(0, in));
     CHECK(read_line(out) == "started");
   }
@@ -151,10 +153,12 @@ TEST_CASE("nursery: its end is the end of its children, and they are reaped") {
 }
 
 TEST_CASE("nursery: an exception in a child is reported and its status is 1; so are children that exit") {
-  Nursery nursery([](Message& m) -> int {
-    if (m.bytes.empty()) throw 1;
-    std::exit(9);
-  }, "Worker-1");
+  Nursery nursery(
+      [](Message& m) -> int {
+        if (m.bytes.empty()) throw 1;
+        std::exit(9);
+      },
+      "Worker-1");
   CHECK(nursery.launch({}).wait(Deadline::never()) == 1);
   CHECK(nursery.launch(message_of(1)).wait(Deadline::never()) == 9);
 }
@@ -164,10 +168,12 @@ TEST_CASE("nursery: an exception in a child is reported and its status is 1; so 
 TEST_CASE("nursery: a process without free descriptors gets an error instead of a child, and can launch later") {
   // In a child, whose limit this is.
   Process p([] {
-    Nursery nursery([](Message& m) {
-      if (m.bytes.empty()) sleep_for_ever();
-      return 5;
-    }, "Worker-1");
+    Nursery nursery(
+        [](Message& m) {
+          if (m.bytes.empty()) sleep_for_ever();
+          return 5;
+        },
+        "Worker-1");
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const rlim_t before = limit.rlim_cur;
@@ -191,11 +197,13 @@ TEST_CASE("nursery: a process without free descriptors gets an error instead of 
 
 TEST_CASE("nursery: workers can have children of their own, numbered after them") {
   auto [out, in] = os::make_pipe();
-  Nursery nursery([](Message& m) {
-    Process child([&] { write_line(m.fds.at(0), current_process().name() + " of " + parent_process()->name()); });
-    child.start();
-    return 0;
-  }, "Worker");
+  Nursery nursery(
+      [](Message& m) {
+        Process child([&] { write_line(m.fds.at(0), current_process().name() + " of " + parent_process()->name()); });
+        child.start();
+        return 0;
+      },
+      "Worker");
   nursery.launch("PoolWorker-4", asking(0, in)).wait(Deadline::never());
   CHECK(read_line(out) == "Process-4:1 of PoolWorker-4");
 }

@@ -43,8 +43,8 @@ TEST_CASE("orphans: daemons and fork servers leave when their parent is killed, 
   const bool other_thread = GENERATE(false, true);
   auto [out, in] = os::make_pipe();
   auto [lifeline, end_of_daemon] = os::make_pipe();
-  Process parent({.start_method = GENERATE(StartMethod::fork, StartMethod::spawn)}, keep_daemon, std::move(in), std::move(end_of_daemon), method,
-                 other_thread);
+  Process parent({.start_method = GENERATE(StartMethod::fork, StartMethod::spawn)}, keep_daemon, std::move(in), std::move(end_of_daemon),
+                 method, other_thread);
   parent.start();
   const pid_t server = std::stoi(read_line(out));
   const Fd server_pidfd = server == 0 ? Fd() : os::open_pidfd(server);
@@ -73,10 +73,12 @@ TEST_CASE("orphans: a nursery and its children leave when the parent is killed")
   auto [lifeline, end_of_all] = os::make_pipe();
   Process parent([to = std::move(in), held = std::move(end_of_all)]() mutable {
     auto [started_out, started_in] = os::make_pipe();
-    process::Nursery nursery([started = started_in.get()](detail::Message&) {
-      stay(Fd(started));
-      return 0;
-    }, "Worker-1");
+    process::Nursery nursery(
+        [started = started_in.get()](detail::Message&) {
+          stay(Fd(started));
+          return 0;
+        },
+        "Worker-1");
     auto first = nursery.launch({});
     auto second = nursery.launch({});
     read_line(started_out);
@@ -93,10 +95,12 @@ TEST_CASE("orphans: a nursery and its children leave when the parent is killed")
 
 TEST_CASE("orphans: the children of a killed nursery die, and launching throws") {
   auto [out, in] = os::make_pipe();
-  process::Nursery nursery([started = in.get()](detail::Message&) {
-    stay(Fd(started));
-    return 0;
-  }, "Worker-1");
+  process::Nursery nursery(
+      [started = in.get()](detail::Message&) {
+        stay(Fd(started));
+        return 0;
+      },
+      "Worker-1");
   auto child = nursery.launch({});
   CHECK(read_line(out) == "started");
   CHECK_FALSE(child.poll().has_value());
@@ -124,11 +128,14 @@ TEST_CASE("forkserver_sigkill: a killed fork server is replaced; its children li
   auto [out, in] = os::make_pipe();
   auto [go_out, go_in] = os::make_pipe();
   auto [daemon_out, daemon_in] = os::make_pipe();
-  Process child({.start_method = StartMethod::forkserver}, [](Fd to, Fd go) {
-    write_line(to, "started");
-    read_line(go);
-    write_line(to, "ends");
-  }, std::move(in), std::move(go_out));
+  Process child(
+      {.start_method = StartMethod::forkserver},
+      [](Fd to, Fd go) {
+        write_line(to, "started");
+        read_line(go);
+        write_line(to, "ends");
+      },
+      std::move(in), std::move(go_out));
   Process daemon({.daemon = true, .start_method = StartMethod::forkserver}, stay, std::move(daemon_in));
   child.start();
   daemon.start();
@@ -159,7 +166,8 @@ TEST_CASE("forkserver_sigkill: processes started while the fork server is being 
     Process before({.start_method = StartMethod::forkserver}, [] {});
     before.start();
     ::kill(process::fork_server_pid(), SIGKILL);  // It may die before, while or after it gets the next request.
-    Process p({.start_method = StartMethod::forkserver}, [](Fd to) { write_line(to, "ran"); }, in.duplicate());
+    Process p(
+        {.start_method = StartMethod::forkserver}, [](Fd to) { write_line(to, "ran"); }, in.duplicate());
     p.start();
     p.join();
     if (p.exitcode() == 0) ++started;

@@ -80,22 +80,25 @@ TEST_CASE("usage: a child cannot use its parent's processes, but can ask for the
   Process other({.name = "other", .daemon = true}, stay, std::move(running_in));
   other.start();
   auto [out, in] = os::make_pipe();  // Not inherited by the other.
-  Process p({.name = "user"}, [&](Fd to) {
-    const auto refused = [&](auto use) {
-      try {
-        use();
-        write_line(to, "allowed");
-      } catch (const UsageError&) {
-        write_line(to, "refused");
-      }
-    };
-    refused([&] { other.join(); });
-    refused([&] { other.is_alive(); });
-    refused([&] { other.terminate(); });
-    write_line(to, other.name() + " " + p.name() + " " + std::to_string(active_children().size()));
-    other.~Process();  // Neither joins nor terminates.
-    write_line(to, "done");
-  }, std::move(in));
+  Process p(
+      {.name = "user"},
+      [&](Fd to) {
+        const auto refused = [&](auto use) {
+          try {
+            use();
+            write_line(to, "allowed");
+          } catch (const UsageError&) {
+            write_line(to, "refused");
+          }
+        };
+        refused([&] { other.join(); });
+        refused([&] { other.is_alive(); });
+        refused([&] { other.terminate(); });
+        write_line(to, other.name() + " " + p.name() + " " + std::to_string(active_children().size()));
+        other.~Process();  // Neither joins nor terminates.
+        write_line(to, "done");
+      },
+      std::move(in));
   p.start();
   CHECK(read_all(out) == "refused\nrefused\nrefused\nother user 0\ndone\n");
   p.join();
@@ -106,7 +109,8 @@ TEST_CASE("usage: a child cannot use its parent's processes, but can ask for the
 TEST_CASE("not shippable: start names the type that cannot go to a process that is not forked, and fork takes it") {
   const auto method = GENERATE(StartMethod::spawn, StartMethod::forkserver);
   int local = 0;
-  Process pointer({.start_method = method}, [](const int*) {}, &local);
+  Process pointer(
+      {.start_method = method}, [](const int*) {}, &local);
   CHECK_THROWS_AS(pointer.start(), NotShippable);
   CHECK(refusal_of(pointer).find("type int*") != std::string::npos);
   Process value({.start_method = method}, take_no_serialize, NoSerialize{"x"});
@@ -124,27 +128,31 @@ TEST_CASE("not shippable: start names the type that cannot go to a process that 
 TEST_CASE("set_start_method: chosen once unless forced, and inherited by children of every kind") {
   // In a process of its own, which may change what is the process's.
   auto [out, in] = os::make_pipe();
-  Process p([](Fd to) {
-    const auto name = [] { return std::to_string(static_cast<int>(start_method())); };
-    write_line(to, name());
-    set_start_method(StartMethod::spawn);
-    write_line(to, name());
-    try {
-      set_start_method(StartMethod::fork);
-    } catch (const UsageError&) {
-      write_line(to, "chosen before");
-    }
-    for (const auto method : {StartMethod::spawn, StartMethod::forkserver, StartMethod::fork}) {
-      set_start_method(method, true);
-      Process child([](Fd end) {
-        write_line(end, std::to_string(static_cast<int>(start_method())));
-        Process grandchild([](Fd last) { write_line(last, std::to_string(static_cast<int>(start_method()))); }, std::move(end));
-        grandchild.start();
-      }, to.duplicate());
-      child.start();
-      child.join();
-    }
-  }, std::move(in));
+  Process p(
+      [](Fd to) {
+        const auto name = [] { return std::to_string(static_cast<int>(start_method())); };
+        write_line(to, name());
+        set_start_method(StartMethod::spawn);
+        write_line(to, name());
+        try {
+          set_start_method(StartMethod::fork);
+        } catch (const UsageError&) {
+          write_line(to, "chosen before");
+        }
+        for (const auto method : {StartMethod::spawn, StartMethod::forkserver, StartMethod::fork}) {
+          set_start_method(method, true);
+          Process child(
+              [](Fd end) {
+                write_line(end, std::to_string(static_cast<int>(start_method())));
+                Process grandchild([](Fd last) { write_line(last, std::to_string(static_cast<int>(start_method()))); }, std::move(end));
+                grandchild.start();
+              },
+              to.duplicate());
+          child.start();
+          child.join();
+        }
+      },
+      std::move(in));
   p.start();
   CHECK(read_all(out) == "0\n1\nchosen before\n1\n1\n2\n2\n0\n0\n");
 }
