@@ -2,6 +2,7 @@
 
 /// Everything: Python's `multiprocessing` for C++.
 
+#include <ipc/array.hpp>
 #include <ipc/async_result.hpp>
 #include <ipc/barrier.hpp>
 #include <ipc/bytes.hpp>
@@ -17,3 +18,4 @@
 #include <ipc/progress.hpp>
 #include <ipc/rlock.hpp>
 #include <ipc/semaphore.hpp>
+#include <ipc/value.hpp>
