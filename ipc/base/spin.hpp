@@ -41,8 +41,6 @@ class SpinBudget {
       }
       const auto spent = Clock::now() - start;
       if (spent >= budget_) break;
-      // Beyond what a cache miss explains, whoever is to end this wait may be queued behind us on this CPU.
-      if (spent > floor) std::this_thread::yield();
     }
     budget_ = std::max(floor, budget_ / 2);
     started_ = start;

@@ -18,8 +18,6 @@ void Mapping::reset() noexcept {
   if (data_ != nullptr) ::munmap(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }
 
-bool Mapping::punch(std::size_t offset, std::size_t size) const noexcept {
-  return ::madvise(data_ + offset, size, MADV_REMOVE) == 0;
-}
+bool Mapping::punch(std::size_t offset, std::size_t size) const noexcept { return ::madvise(data_ + offset, size, MADV_REMOVE) == 0; }
 
 }  // namespace ipc::os

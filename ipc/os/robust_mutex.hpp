@@ -50,6 +50,8 @@ class RobustMutex {
   pid_t holder() const noexcept;
 
  private:
+  LockOutcome sleep_for_lock(detail::Deadline deadline);
+
   pthread_mutex_t mutex_;
 };
 

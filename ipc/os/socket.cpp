@@ -72,7 +72,8 @@ ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vect
     throw std::system_error(EMFILE, std::generic_category(),
                             "recvmsg: the kernel dropped descriptors sent to this process because it is at its limit (ulimit -n)");
   }
-  if ((message.msg_flags & MSG_TRUNC) != 0) throw std::system_error(EMSGSIZE, std::generic_category(), "recvmsg: the packet is larger than the buffer");
+  if ((message.msg_flags & MSG_TRUNC) != 0)
+    throw std::system_error(EMSGSIZE, std::generic_category(), "recvmsg: the packet is larger than the buffer");
   if (size == 0) return {ReceiveStatus::closed, 0};
   return {ReceiveStatus::received, static_cast<std::size_t>(size)};
 }

@@ -55,29 +55,36 @@ void ProgressBar::finish(std::size_t done) {
     return;
   }
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const std::string of = total_ == 0 ? "" : " of " + std::to_string(total_);
-  os::write_to_stderr((label_.empty() ? "" : label_ + ": ") + std::to_string(done) + of + " in " + clock_text(seconds) +
-                      formatted(" (%.1f/s)\n", static_cast<double>(done) / std::max(seconds, 1e-9)));
+  std::string line = label_;
+  if (!label_.empty()) line += ": ";
+  line += std::to_string(done);
+  if (total_ != 0) line.append(" of ").append(std::to_string(total_));
+  line.append(" in ").append(clock_text(seconds));
+  line += formatted(" (%.1f/s)\n", static_cast<double>(done) / std::max(seconds, 1e-9));
+  os::write_to_stderr(line);
 }
 
 void ProgressBar::draw(std::size_t done, Clock::time_point now) {
   drawn_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
-  std::string line = label_.empty() ? "" : label_ + " ";
+  std::string line = "\r";
+  if (!label_.empty()) line.append(label_).append(" ");
   if (total_ != 0) {
     const std::size_t filled = std::min(bar_width, done * bar_width / total_);
-    line += formatted("%3zu%% [", std::min<std::size_t>(100, done * 100 / total_)) + std::string(filled, '#') +
-            std::string(bar_width - filled, '.') + "] ";
+    line += formatted("%3zu%% [", std::min<std::size_t>(100, done * 100 / total_));
+    line.append(filled, '#').append(bar_width - filled, '.').append("] ");
   }
-  line += std::to_string(done) + (total_ == 0 ? "" : "/" + std::to_string(total_)) + "  " + clock_text(seconds);
-  if (total_ != 0 && done != 0 && done < total_) line += " + " + clock_text(static_cast<double>(total_ - done) / rate);
+  line += std::to_string(done);
+  if (total_ != 0) line.append("/").append(std::to_string(total_));
+  line.append("  ").append(clock_text(seconds));
+  if (total_ != 0 && done != 0 && done < total_) line.append(" + ").append(clock_text(static_cast<double>(total_ - done) / rate));
   line += formatted("  %.1f/s", rate);
   // What an earlier, longer line left behind is overwritten.
   const std::size_t size = line.size();
   if (size < width_) line.append(width_ - size, ' ');
   width_ = size;
-  os::write_to_stderr("\r" + line);
+  os::write_to_stderr(line);
 }
 
 }  // namespace ipc::detail

@@ -223,13 +223,11 @@ std::shared_ptr<std::byte> Heap::decode(detail::Reader& reader, Kind kind, std::
     if (arrivals_.size() == most_arrivals) close_arrival(0);  // Of a message that was never decoded to its end.
     arrivals_.push_back({segment, encoded.ticket, handles, std::move(fd)});
   }
-  const bool adopted =
-      right_kind && segment->arena.adopt({encoded.offset, encoded.generation, encoded.kind}, least_size, segment->holder);
+  const bool adopted = right_kind && segment->arena.adopt({encoded.offset, encoded.generation, encoded.kind}, least_size, segment->holder);
   std::shared_ptr<std::byte> result;
   if (adopted) result = handle(*segment, encoded.offset);
-  const auto arrival = std::find_if(arrivals_.begin(), arrivals_.end(), [&](const Arrival& one) {
-    return one.segment == segment && one.holder == encoded.ticket;
-  });
+  const auto arrival = std::find_if(arrivals_.begin(), arrivals_.end(),
+                                    [&](const Arrival& one) { return one.segment == segment && one.holder == encoded.ticket; });
   if (arrival != arrivals_.end() && --arrival->handles_left == 0) close_arrival(static_cast<std::size_t>(arrival - arrivals_.begin()));
   if (!adopted) {
     fail(right_kind ? "A shared handle names an object that does not exist any more."
@@ -255,8 +253,10 @@ void Heap::release(Segment& segment, std::uint64_t offset) noexcept {
       if (mutex.looks_free()) continue;
       // The last handle here was thrown away under a held lock. What this thread holds it can let go of; what another
       // thread of this process holds runs through this mapping, and stays held by this process to its end.
-      if (mutex.is_mine()) mutex.unlock();
-      else if (mutex.is_held_here()) return;
+      if (mutex.is_mine())
+        mutex.unlock();
+      else if (mutex.is_held_here())
+        return;
     }
     try {
       segment.arena.release(offset, segment.holder);

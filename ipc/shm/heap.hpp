@@ -65,8 +65,8 @@ class Heap {
     os::FileId id;
     Arena arena;
     bool is_arena = false;
-    std::uint32_t holder = crowd;  ///< This process's number in the arena.
-    Fd life;                       ///< Keeps the number.
+    std::uint32_t holder = crowd;        ///< This process's number in the arena.
+    Fd life;                             ///< Keeps the number.
     std::uint32_t child_holder = crowd;  ///< While a fork is under way.
     Fd child_life;
     bool is_family = false;  ///< Made by this process or one it was forked from: new blocks go here; stays mapped.

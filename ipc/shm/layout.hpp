@@ -55,7 +55,7 @@ enum class BlockState : std::uint32_t { free = 0, used = 1 };
 struct BlockHeader {
   std::atomic<BlockState> state;
   std::uint32_t size_class;
-  std::uint32_t generation;   ///< Grows with every allocation, so that a stale reference is recognised.
+  std::uint32_t generation;  ///< Grows with every allocation, so that a stale reference is recognised.
   Kind kind;
   std::uint32_t mutex_count;  ///< The payload begins with this many `os::RobustMutex`es (or zeros) in steps of `mutex_stride`.
   std::uint32_t zeroed;       ///< Of a free block: 1 if its payload reads as zeros.
@@ -106,9 +106,9 @@ struct SegmentHeader {
   Kind object_kind;           ///< Of a single segment.
   std::uint64_t object_size;  ///< Of a single segment, whose payload begins at `single_offset`.
   alignas(cache_line) os::RobustMutex mutex;
-  std::atomic<std::uint64_t> end;  ///< Mutex. Behind the last block. Storing it extends the arena by one free block.
-  std::uint64_t sweep_at;  ///< Mutex. When `end` would pass this, references of the dead are looked for first.
-  std::uint32_t generation;  ///< Mutex. The last one given.
+  std::atomic<std::uint64_t> end;                      ///< Mutex. Behind the last block. Storing it extends the arena by one free block.
+  std::uint64_t sweep_at;                              ///< Mutex. When `end` would pass this, references of the dead are looked for first.
+  std::uint32_t generation;                            ///< Mutex. The last one given.
   std::array<std::uint64_t, class_count> free_blocks;  ///< Mutex, derived. Offsets of the first free block by size class.
   std::array<Holder, holder_count> holders;            ///< Mutex.
 };

@@ -89,9 +89,7 @@ void BarrierState::break_round() noexcept {
   broken_round.store(round.load(std::memory_order_relaxed), std::memory_order_release);
 }
 
-bool BarrierState::broken() const noexcept {
-  return broken_round.load(std::memory_order_acquire) == round.load(std::memory_order_acquire);
-}
+bool BarrierState::broken() const noexcept { return broken_round.load(std::memory_order_acquire) == round.load(std::memory_order_acquire); }
 
 std::uint32_t BarrierState::waiting() const noexcept { return broken() ? 0 : count_arrived(); }
 
@@ -138,9 +136,7 @@ BarrierState::Arrival BarrierState::arrive(const std::function<void()>& action) 
 
 void BarrierState::wait_for_round(const Arrival& own, detail::Deadline deadline) {
   BarrierPlace& at = *own.place;
-  const auto over = [&] {
-    return round.load(std::memory_order_acquire) != own.round || at.broken.load(std::memory_order_acquire) != 0;
-  };
+  const auto over = [&] { return round.load(std::memory_order_acquire) != own.round || at.broken.load(std::memory_order_acquire) != 0; };
   while (!changed.wait(over, earlier(deadline, detail::Deadline::after(look_for_dead_every)))) {
     {
       const auto guard = lock();

@@ -84,8 +84,10 @@ void ConditionState::sleep(WaiterSlot& own, detail::Deadline deadline) {
   while (!notified()) {
     const auto result = os::futex_wait_slice(futex_word(own.state), static_cast<std::uint32_t>(WaiterState::waiting), deadline);
     if (result == os::FutexResult::timed_out) return;
-    if (notified()) budget.woke();
-    else inherit(own);
+    if (notified())
+      budget.woke();
+    else
+      inherit(own);
   }
 }
 
@@ -145,7 +147,9 @@ Condition::Condition(detail::LockHandle lock, std::shared_ptr<sync::ConditionSta
     : lock_(std::move(lock)), state_(std::move(state)) {}
 
 bool Condition::wait_by(detail::Deadline deadline) const { return state_->wait(*lock_.state(), deadline); }
-void Condition::require_lock() const { sync::require_mine(*lock_.state(), "This thread does not hold the condition's lock, and cannot wait."); }
+void Condition::require_lock() const {
+  sync::require_mine(*lock_.state(), "This thread does not hold the condition's lock, and cannot wait.");
+}
 
 void Condition::notify(int n) const {
   if (n < 0) throw std::invalid_argument("A condition cannot notify " + std::to_string(n) + " waiters.");

@@ -7,16 +7,9 @@
 #include <ipc/detail/deadline.hpp>
 
 #include "ipc/base/kill_point.hpp"
+#include "ipc/base/sanitizer.hpp"
 #include "ipc/base/spin.hpp"
 #include "ipc/os/futex.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-#define IPC_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IPC_THREAD_SANITIZER 1
-#endif
-#endif
 
 namespace ipc::sync {
 

@@ -27,8 +27,9 @@ std::shared_ptr<std::byte> behind_head(const std::shared_ptr<std::byte>& block) 
 
 SharedElements::SharedElements(std::uint64_t tag, std::size_t element_size, std::size_t count) {
   if (count > (std::size_t{1} << 62) / element_size) throw std::bad_array_new_length();
-  data_ = behind_head(shm::Heap::instance().make({shm::Kind::data, head_size + element_size * count, 0},
-                                                 [&](std::byte* at) { new (at) Head{tag, element_size, count}; }));
+  data_ = behind_head(shm::Heap::instance().make({shm::Kind::data, head_size + element_size * count, 0}, [&](std::byte* at) {
+    new (at) Head{tag, element_size, count};
+  }));
 }
 
 std::size_t SharedElements::count() const noexcept { return head_of(data_.get()).count; }

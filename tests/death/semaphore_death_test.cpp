@@ -63,8 +63,10 @@ TEST_CASE("Semaphore: under 300 random kills of givers and takers the others go 
       if (given == 0) test::wait_until([&] { return semaphore.get_value() < 4; });
       ++account.begun;
       ++(*totals)[given];
-      if (given == 0) semaphore.release();
-      else semaphore.acquire();
+      if (given == 0)
+        semaphore.release();
+      else
+        semaphore.acquire();
       ++(*totals)[given + 1];
       ++account.done;
     }

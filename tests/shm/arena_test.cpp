@@ -18,7 +18,8 @@ using shm::Arena;
 using shm::Kind;
 
 struct OneArena {
-  explicit OneArena(std::size_t size = shm::arena_size) : file(os::make_memfd("test", size)), mapping(file.get(), size), arena(mapping, file.get()) {
+  explicit OneArena(std::size_t size = shm::arena_size)
+      : file(os::make_memfd("test", size)), mapping(file.get(), size), arena(mapping, file.get()) {
     arena.format();
     std::tie(holder, life) = arena.new_holder();
   }

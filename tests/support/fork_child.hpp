@@ -56,8 +56,10 @@ class ForkedChild {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     int status = 0;
     try {
-      if constexpr (std::is_void_v<std::invoke_result_t<F&>>) body();
-      else status = static_cast<int>(body());
+      if constexpr (std::is_void_v<std::invoke_result_t<F&>>)
+        body();
+      else
+        status = static_cast<int>(body());
     } catch (const std::exception& e) {
       std::fprintf(stderr, "forked child: %s\n", e.what());
       status = 99;

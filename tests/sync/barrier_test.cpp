@@ -68,8 +68,10 @@ TEMPLATE_TEST_CASE("Barrier: abort breaks it for all", "", test::Threads, test::
   const Barrier barrier(parties);
   const auto counters = test::make_counters();
   TestType::run(parties, [&](int) {
-    if (barrier.parties() == parties && ++(*counters)[0] == parties) barrier.abort();
-    else test::require(breaks(barrier), "not broken");
+    if (barrier.parties() == parties && ++(*counters)[0] == parties)
+      barrier.abort();
+    else
+      test::require(breaks(barrier), "not broken");
   });
   REQUIRE(barrier.broken());
   REQUIRE(barrier.n_waiting() == 0);
@@ -99,8 +101,10 @@ TEMPLATE_TEST_CASE("Barrier: a party that waits no longer breaks it for all", ""
   TestType::run(parties - 1, [&](int who) {
     bool broken = false;
     try {
-      if (who == 0) patient.wait_for(10ms);
-      else patient.wait();
+      if (who == 0)
+        patient.wait_for(10ms);
+      else
+        patient.wait();
     } catch (const BrokenBarrier&) {
       broken = true;
     }

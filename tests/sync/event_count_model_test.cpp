@@ -249,7 +249,8 @@ TEST_CASE("EventCount: under every schedule, a waiter killed between any two ste
 }
 
 TEST_CASE("EventCount: the schedules find seeded lost wake-ups") {
-  REQUIRE(lost_wakes<SleepsUnconditionally>({waits_for<SleepsUnconditionally>(0, 1), stores_and_notifies<SleepsUnconditionally>(0, 1)}) > 0);
+  REQUIRE(lost_wakes<SleepsUnconditionally>({waits_for<SleepsUnconditionally>(0, 1), stores_and_notifies<SleepsUnconditionally>(0, 1)}) >
+          0);
   using Two = SetsBitInTwoSteps;
   REQUIRE(lost_wakes<Two>({waits_for<Two>(0, 2), waits_for<Two>(0, 1), stores_and_notifies<Two>(0, 2)}) > 0);
   const auto notifier = [] {

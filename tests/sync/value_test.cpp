@@ -20,9 +20,13 @@ struct Point {
 };
 
 template <class T>
-concept HasFetchAdd = requires(const Value<T>& value, T by) { value.fetch_add(by); };
+concept HasFetchAdd = requires(const Value<T>& value, T by) {
+  value.fetch_add(by);
+};
 template <class T>
-concept HasExchange = requires(const Value<T>& value, T by) { value.exchange(by); };
+concept HasExchange = requires(const Value<T>& value, T by) {
+  value.exchange(by);
+};
 static_assert(HasFetchAdd<int> && HasFetchAdd<double> && !HasFetchAdd<bool> && !HasFetchAdd<Point>);
 static_assert(HasExchange<bool> && HasExchange<char> && !HasExchange<Point>);
 
@@ -99,8 +103,10 @@ TEMPLATE_TEST_CASE("Value: updates, guards and additions lose nothing", "", test
   const Value<Point> structure;
   TestType::run(4, [&](int who) {
     for (int i = 0; i < 2000; ++i) {
-      if (who % 2 == 0) updated.update([](long& x) { ++x; });
-      else updated.fetch_add(1);
+      if (who % 2 == 0)
+        updated.update([](long& x) { ++x; });
+      else
+        updated.fetch_add(1);
       *guarded.lock() += 1;
       structure.update([](Point& p) { p.x += 1; });
     }

@@ -19,8 +19,7 @@ class Writer {
  public:
   Writer() noexcept = default;
   /// Starts in `scratch`, which must outlive the writer or its next `clear`.
-  explicit Writer(std::span<std::byte> scratch) noexcept
-      : begin_(scratch.data()), current_(begin_), end_(begin_ + scratch.size()) {}
+  explicit Writer(std::span<std::byte> scratch) noexcept : begin_(scratch.data()), current_(begin_), end_(begin_ + scratch.size()) {}
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   ~Writer() = default;
