@@ -32,7 +32,7 @@ SchedulerLimits limits_from(const detail::PoolSettings& settings) {
 }
 
 std::string describe_current_exception() {
-  const std::string type = detail::current_exception_type_name();
+  std::string type = detail::current_exception_type_name();
   try {
     throw;
   } catch (const std::exception& error) {

@@ -20,7 +20,6 @@ namespace ipc::pool {
 namespace {
 
 using transport::Record;
-using transport::RecordHeader;
 using transport::Wake;
 
 class Worker {

@@ -37,7 +37,7 @@ namespace {
 
 }  // namespace
 
-Nursery::Nursery(std::function<int(Message&)> child_main, std::string name) : name_(std::move(name)), owner_(os::process_id()) {
+Nursery::Nursery(const std::function<int(Message&)>& child_main, std::string name) : name_(std::move(name)), owner_(os::process_id()) {
   auto [ours, its] = os::packet_socket_pair();
   Birth birth = worker_birth(name_, Leash::none);  // Not the kernel's: that would watch the calling thread only.
   // A terminal's SIGINT must find the nursery either not there or ignoring it.

@@ -23,7 +23,7 @@ class Nursery {
 
   /// `child_main` runs in each child with the message of its request; its result is the exit status. An exception
   /// leaving it is reported on stderr, and is status 1.
-  Nursery(std::function<int(Message&)> child_main, std::string name);
+  Nursery(const std::function<int(Message&)>& child_main, std::string name);
   Nursery(const Nursery&) = delete;
   Nursery& operator=(const Nursery&) = delete;
   ~Nursery();

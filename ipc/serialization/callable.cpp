@@ -32,7 +32,7 @@ void refuse_stack_addresses(const void* object, std::size_t size, const char* ty
   constexpr std::uintptr_t reach = std::uintptr_t{1} << 20;
   const auto lowest = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= size; at += sizeof(std::uintptr_t)) {
-    std::uintptr_t word;
+    std::uintptr_t word = 0;
     std::memcpy(&word, static_cast<const std::byte*>(object) + at, sizeof word);
     if (word - lowest < reach) {
       throw NotShippable(

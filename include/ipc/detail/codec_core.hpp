@@ -44,7 +44,7 @@ void encode(Writer& writer, const T& value) {
 /// Of a value that the caller gives up: what cannot be copied (descriptors, connections) moves into the message.
 template <class T>
 requires(!std::is_reference_v<T> && !std::is_const_v<T> && std::is_class_v<T>) void encode(Writer& writer, T&& value) {
-  Codec<T>::encode(writer, std::move(value));
+  Codec<T>::encode(writer, std::forward<T>(value));
 }
 
 /// A value that no T has, where a T was expected: another type's bytes.
