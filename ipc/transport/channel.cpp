@@ -157,6 +157,8 @@ std::optional<Record> Channel::receive() {
       if (part == 0) return std::nullopt;
       incoming_.consume(part);
       padding_due_ -= part;
+      // SUBTLE: these few bytes may be all that the rest of the next record lacks, and we shall wait for that rest.
+      wake_peer(Wake::room);
       continue;
     }
     if (assembling_) {

@@ -115,6 +115,7 @@ TEST_CASE("a handle reaches a process that was forked before its object existed"
 }
 
 TEST_CASE("an object in a message lives although its sender let go and died, until the message is read or dropped") {
+  const Cells first = make_cell();  // Makes the arena, so that the children use it and not one of their own.
   const std::size_t before = used();
   auto [here, there] = os::packet_socket_pair();
   const auto send_one = [&, &there = there] {
