@@ -53,7 +53,7 @@ class ImapResults {
   std::size_t index() const noexcept { return state_->index; }
 
   /// An input iterator: results are moved out of the pool as it goes.
-  class iterator {
+  class ResultIterator {
    public:
     using iterator_category = std::input_iterator_tag;
     using value_type = typename ImapResults::value_type;
@@ -61,11 +61,11 @@ class ImapResults {
     using pointer = value_type*;
     using reference = value_type&;
 
-    iterator() = default;
-    explicit iterator(ImapResults* results) : results_(results) {}
+    ResultIterator() = default;
+    explicit ResultIterator(ImapResults* results) : results_(results) {}
     reference operator*() const { return *results_->state_->current; }
     pointer operator->() const { return &**this; }
-    iterator& operator++() {
+    ResultIterator& operator++() {
       results_->advance();
       return *this;
     }
@@ -75,9 +75,9 @@ class ImapResults {
    private:
     ImapResults* results_ = nullptr;
   };
-  iterator begin() {
+  ResultIterator begin() {
     if (!state_->current) advance();
-    return iterator(this);
+    return ResultIterator(this);
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 

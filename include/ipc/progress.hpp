@@ -18,7 +18,7 @@ class Progress {
  public:
   Progress(Range&& range, std::size_t total, std::string label) : range_(static_cast<Range&&>(range)), bar_(std::move(label), total) {}
 
-  class iterator {
+  class CountingIterator {
    public:
     using iterator_category = std::input_iterator_tag;
     using reference = decltype(*std::declval<Inner&>());
@@ -26,9 +26,9 @@ class Progress {
     using difference_type = std::ptrdiff_t;
     using pointer = void;
 
-    iterator(Progress* progress, Inner inner) : progress_(progress), inner_(std::move(inner)) {}
+    CountingIterator(Progress* progress, Inner inner) : progress_(progress), inner_(std::move(inner)) {}
     reference operator*() { return *inner_; }
-    iterator& operator++() {
+    CountingIterator& operator++() {
       progress_->bar_.update(++progress_->done_);
       ++inner_;
       return *this;
@@ -44,7 +44,7 @@ class Progress {
     Progress* progress_;
     Inner inner_;
   };
-  iterator begin() { return iterator(this, std::begin(range_)); }
+  CountingIterator begin() { return CountingIterator(this, std::begin(range_)); }
   InnerEnd end() { return std::end(range_); }
 
  private:

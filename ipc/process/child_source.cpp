@@ -12,7 +12,7 @@ namespace {
 
 class ForkSource final : public ChildSource {
  public:
-  ForkSource(std::function<int(detail::Message&)> entry, std::string name) : nursery_(std::move(entry), std::move(name)) {}
+  ForkSource(const std::function<int(detail::Message&)>& entry, std::string name) : nursery_(entry, std::move(name)) {}
   Child launch(const std::string& child_name, detail::Message&& request) override { return nursery_.launch(child_name, request); }
   int pidfd() const override { return nursery_.pidfd(); }
 
@@ -47,7 +47,7 @@ class ForkServerSource final : public ChildSource {
 
 }  // namespace
 
-std::unique_ptr<ChildSource> make_child_source(StartMethod method, std::function<int(detail::Message&)> entry_for_fork,
+std::unique_ptr<ChildSource> make_child_source(StartMethod method, const std::function<int(detail::Message&)>& entry_for_fork,
                                                detail::Token entry_token, std::string name) {
   switch (method) {
     case StartMethod::fork:
@@ -57,7 +57,7 @@ std::unique_ptr<ChildSource> make_child_source(StartMethod method, std::function
     case StartMethod::forkserver:
       return std::make_unique<ForkServerSource>(entry_token);
   }
-  return std::make_unique<ForkSource>(std::move(entry_for_fork), std::move(name));
+  return std::make_unique<ForkSource>(entry_for_fork, std::move(name));
 }
 
 }  // namespace ipc::process

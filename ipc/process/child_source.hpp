@@ -30,7 +30,7 @@ class ChildSource {
 /// `entry_for_fork` is the main function of forked children: it may capture anything. Others run the function that
 /// `entry_token` names, an `int(detail::Message&)`. With spawn or forkserver, throws `UsageError` if `ipc::init` was not
 /// called.
-std::unique_ptr<ChildSource> make_child_source(StartMethod method, std::function<int(detail::Message&)> entry_for_fork,
+std::unique_ptr<ChildSource> make_child_source(StartMethod method, const std::function<int(detail::Message&)>& entry_for_fork,
                                                detail::Token entry_token, std::string name);
 
 }  // namespace ipc::process

@@ -68,9 +68,9 @@ void imap_thunk(Reader& in, Writer& out) {
   }
 }
 
-template <auto Function>
+template <auto function>
 Token token_of_thunk() {
-  static const Token token = token_of(reinterpret_cast<const void*>(Function));
+  static const Token token = token_of(reinterpret_cast<const void*>(function));
   return token;
 }
 
