@@ -6,9 +6,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/watchdog.hpp"
 
-#if __has_include(<ipc/main.hpp>)
 #include <ipc/main.hpp>
-#endif
 
 namespace {
 
@@ -30,8 +28,6 @@ class WatchdogListener : public ListenerBase {
 CATCH_REGISTER_LISTENER(WatchdogListener)
 
 int main(int argc, char** argv) {
-#if __has_include(<ipc/main.hpp>)
   ipc::init(argc, argv);
-#endif
   return Catch::Session().run(argc, argv);
 }
