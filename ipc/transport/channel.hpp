@@ -37,7 +37,7 @@ struct RecordHeader {
 static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordHeader>);
 
 /// What a sleeping side wants to be woken for; bits of `ChannelWords::wants`.
-enum class Wake : std::uint32_t { nothing = 0, data = 1, room = 2, refill = 4 };
+enum class Wake : std::uint32_t { nothing = 0, data = 1, room = 2 };
 constexpr Wake operator|(Wake a, Wake b) noexcept {
   return static_cast<Wake>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
 }

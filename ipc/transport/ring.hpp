@@ -58,11 +58,6 @@ class RingWriter {
     words_->tail.store(tail_, std::memory_order_release);
     published_ = tail_;
   }
-  /// True when the consumer has taken everything that was published.
-  bool drained() {
-    refresh();
-    return head_seen_ == published_;
-  }
 
  private:
   void refresh() {

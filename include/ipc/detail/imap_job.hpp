@@ -81,7 +81,6 @@ class ImapJob final : public Job {
       if (number >= base_ && !at(number).done) fail_chunk(at(number), error);
     }
   }
-  const char* verb() const noexcept override { return "imap"; }
 
  private:
   struct Chunk {

@@ -36,8 +36,6 @@ class Job {
   virtual void fail(std::uint64_t index, std::exception_ptr error) = 0;
   /// Gives this outcome to every task that has none.
   virtual void fail_rest(std::exception_ptr error) = 0;
-  /// What the task is called in a message about it: "task 7 of map".
-  virtual const char* verb() const noexcept = 0;
 
   /// True once every task has an outcome and the callbacks have run. Then the outcome may be read without a lock.
   bool ready() const noexcept {

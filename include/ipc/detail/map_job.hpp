@@ -114,7 +114,6 @@ class MapJob final : public ResultJob<std::conditional_t<std::is_void_v<MapResul
     if (!this->error_) this->error_ = std::move(error);
     chunks_left_ = 0;
   }
-  const char* verb() const noexcept override { return "map"; }
 
  private:
   // Where it can be, results are decoded to where they stay.

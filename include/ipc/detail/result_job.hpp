@@ -70,7 +70,6 @@ class CallJob final : public ResultJob<T> {
     this->error_ = std::move(error);
     call_.reset();
   }
-  const char* verb() const noexcept override { return "apply"; }
 
  private:
   std::array<std::byte, 128> scratch_;  // Most calls are small.
