@@ -172,6 +172,11 @@ void PoolState::run_callbacks(Lock& lock) {
     }
     job->ready_.store(true, std::memory_order_release);
     turn_.notify_all();
+    // SUBTLE: a caller that waits for just this job may have taken the role while its callbacks ran. No worker will tell it.
+    if (role_ == Role::caller) {
+      woken_.store(true, std::memory_order_relaxed);
+      os::signal_event_fd(wake_.get());
+    }
   }
 }
 

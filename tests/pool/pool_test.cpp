@@ -1,5 +1,6 @@
 // CPython's TestPool, over workers of every start method.
 
+#include <ipc/event.hpp>
 #include <ipc/pool.hpp>
 
 #include <unistd.h>
@@ -8,6 +9,8 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <list>
 #include <mutex>
 #include <numeric>
@@ -158,6 +161,33 @@ TEST_CASE("pool: callbacks run without anybody waiting, before the result is rea
   first.wait();
   first.on_result([&](int value) { seen.push_back(value); });
   CHECK(seen.back() == 9);
+}
+
+TEST_CASE("pool: who waits for a result whose callback is still running is woken when it is done") {
+  Pool pool(1);
+  const std::filesystem::path waiter = std::filesystem::read_symlink("/proc/thread-self");
+  std::atomic<bool> called{false};
+  ipc::Event has_callback;
+  auto result = pool.apply_async(
+      [](const ipc::Event& go) {
+        go.wait();
+        return 9;
+      },
+      has_callback);
+  result.on_result([&](int) {
+    called = true;
+    called.notify_all();
+    // Until the other thread sleeps, with nothing more to come from any worker.
+    for (std::string state; state != "S";) {
+      std::ifstream status("/proc" / waiter / "status");
+      for (std::string word; word != "State:";) status >> word;
+      status >> state;
+    }
+  });
+  has_callback.set();
+  called.wait(false);
+  result.wait();
+  CHECK(result.get() == 9);
 }
 
 TEST_CASE("pool: a callback may ask its own result") {
