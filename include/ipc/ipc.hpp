@@ -7,6 +7,7 @@
 #include <ipc/barrier.hpp>
 #include <ipc/bytes.hpp>
 #include <ipc/condition.hpp>
+#include <ipc/connection.hpp>
 #include <ipc/error.hpp>
 #include <ipc/event.hpp>
 #include <ipc/fd.hpp>

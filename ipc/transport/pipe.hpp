@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include <ipc/detail/connection_core.hpp>
+
+namespace ipc::transport {
+
+struct PipeEnds {
+  std::unique_ptr<detail::ConnectionCore> first;
+  std::unique_ptr<detail::ConnectionCore> second;
+};
+/// Two connected cores over rings in shared memory (`PipeConnection`). Unless `duplex`, the first can only receive and the
+/// second only send.
+PipeEnds make_pipe(bool duplex);
+
+/// What `encode` of such a core wrote, behind its first byte.
+std::unique_ptr<detail::ConnectionCore> decode_pipe_end(detail::Reader& reader);
+
+}  // namespace ipc::transport
