@@ -20,3 +20,4 @@
 #include <ipc/rlock.hpp>
 #include <ipc/semaphore.hpp>
 #include <ipc/value.hpp>
+#include <ipc/wait.hpp>

@@ -16,6 +16,11 @@ Fd make_memfd(const char* name, std::size_t size) {
   return fd;
 }
 
+bool cannot_shrink(int fd) noexcept {
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
 FileFacts file_facts(int fd) {
   struct stat facts {};
   check("fstat", [&] { return ::fstat(fd, &facts); });

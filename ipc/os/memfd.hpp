@@ -26,6 +26,9 @@ struct FileFacts {
   std::size_t size = 0;
 };
 
+/// Whether `fd` is memory that nobody can take pages away from, as `make_memfd` makes it.
+bool cannot_shrink(int fd) noexcept;
+
 /// fstat(2). Throws `std::system_error`.
 FileFacts file_facts(int fd);
 

@@ -32,6 +32,7 @@ std::size_t poll_into(std::span<PollEntry> entries, pollfd* fds, detail::Deadlin
     for (std::size_t i = 0; i < entries.size(); ++i) {
       entries[i].ready = fds[i].revents != 0;
       entries[i].hung_up = (fds[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+      entries[i].invalid = (fds[i].revents & POLLNVAL) != 0;
     }
     return static_cast<std::size_t>(count);
   }

@@ -14,6 +14,7 @@ struct PollEntry {
   bool for_writing = false;
   bool ready = false;
   bool hung_up = false;
+  bool invalid = false;  ///< Not an open descriptor. It counts as hung up.
 };
 
 /// Waits until at least one entry is ready or the deadline has passed; returns how many are. Level-triggered.

@@ -53,7 +53,9 @@ ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vect
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   const int flags = MSG_CMSG_CLOEXEC | (block ? 0 : MSG_DONTWAIT);
-  const auto size = retry([&] { return ::recvmsg(socket, &message, flags); });
+  auto size = retry([&] { return ::recvmsg(socket, &message, flags); });
+  // A peer that closes with packets unread leaves this error once, before what it had sent itself.
+  if (size < 0 && errno == ECONNRESET) size = retry([&] { return ::recvmsg(socket, &message, flags); });
   if (size < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {ReceiveStatus::would_block, 0};
     if (errno == ECONNRESET) return {ReceiveStatus::closed, 0};

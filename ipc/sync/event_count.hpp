@@ -91,6 +91,8 @@ class BasicEventCount {
     IPC_KILL_POINT("event_count.before_wake");
     Platform::wake(word_);
   }
+  /// A look without the fence: true means that `notify_all` has something to do, false only that it probably has not.
+  bool sleeper_seen() const noexcept { return (word_.load(std::memory_order_relaxed) & sleeper) != 0; }
 
  private:
   static constexpr std::uint32_t sleeper = 1;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -12,8 +13,8 @@ struct PipeEnds {
   std::unique_ptr<detail::ConnectionCore> second;
 };
 /// Two connected cores over rings in shared memory (`PipeConnection`). Unless `duplex`, the first can only receive and the
-/// second only send.
-PipeEnds make_pipe(bool duplex);
+/// second only send. `capacity` of each ring: a power of two of at least a page.
+PipeEnds make_pipe(bool duplex, std::size_t capacity);
 
 /// What `encode` of such a core wrote, behind its first byte.
 std::unique_ptr<detail::ConnectionCore> decode_pipe_end(detail::Reader& reader);

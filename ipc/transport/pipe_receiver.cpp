@@ -1,0 +1,270 @@
+#include "ipc/transport/pipe_receiver.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <ipc/error.hpp>
+
+#include "ipc/base/kill_point.hpp"
+#include "ipc/os/poll.hpp"
+#include "ipc/os/socket.hpp"
+
+namespace ipc::transport {
+namespace {
+
+/// So many bytes are freed before the producer is looked for with all due care; a glance costs nothing and is taken each time.
+constexpr std::size_t notice_interval = 32 * 1024;
+constexpr std::size_t piece = 64 * 1024;
+/// What a header promises is believed so far.
+constexpr std::size_t believed = std::size_t{64} << 20;
+/// A doorbell on its way needs microseconds; one that takes so long was lost with its ringer.
+constexpr std::chrono::milliseconds bell_is_lost(100);
+
+[[noreturn]] void fail_too_long(std::uint64_t size, std::uint64_t max_size) {
+  throw std::system_error(EMSGSIZE, std::generic_category(),
+                          "bad message length: a message of " + std::to_string(size) + " bytes came where at most " +
+                              std::to_string(max_size) + " were allowed. Nothing can be received from this connection any more");
+}
+
+[[noreturn]] void fail_end() { throw EndOfFile("The other end of the connection is closed, or its process has ended."); }
+
+}  // namespace
+
+PipeReceiver::PipeReceiver(PipeDirection& direction, const std::byte* data, std::size_t capacity, int socket) noexcept
+    : direction_(&direction), ring_(direction.ring, data, capacity), socket_(socket) {}
+
+// --- messages ----------------------------------------------------------------------------------------------------------
+
+PipeReceiver::Incoming PipeReceiver::receive(std::uint64_t max_size, std::span<std::byte> into) {
+  resume();
+  require(sizeof(MessageHeader));
+  const std::uint64_t position = ring_.position();
+  MessageHeader header;
+  std::memcpy(&header, ring_.readable(0).data(), sizeof header);
+  if (header.kind() > static_cast<unsigned>(detail::ConnectionCore::Kind::typed)) fail_corrupt_ring();
+  if (header.size() > max_size) fail_too_long(header.size(), max_size);
+  Incoming message;
+  if (header.total() <= ring_.capacity()) {
+    const auto total = static_cast<std::size_t>(header.total());
+    require(total);
+    to_release_ = total;
+    message.bytes = ring_.readable(0).subspan(sizeof header, static_cast<std::size_t>(header.size()));
+  } else {
+    message = assemble(header, into);
+  }
+  message.kind = static_cast<detail::ConnectionCore::Kind>(header.kind());
+  given_ = message.bytes;
+  if (header.fds() != 0) {
+    try {
+      fds_ = collect_fds(position, header.fds());
+    } catch (...) {
+      release();
+      throw;
+    }
+    message.fds = fds_;
+  }
+  return message;
+}
+
+PipeReceiver::Incoming PipeReceiver::assemble(MessageHeader header, std::span<std::byte> into) {
+  const auto size = static_cast<std::size_t>(header.size());
+  direction_->consumer.owed.store(ring_.position() + header.total(), std::memory_order_relaxed);
+  IPC_KILL_POINT("pipe.owed");
+  const bool fits = size <= into.size();
+  assembled_is_given_ = !fits;
+  assembled_.clear();
+  // It grows with what arrives: a promise costs nothing but addresses.
+  if (!fits) assembled_.reserve(std::min(size, believed));
+  consume(sizeof header);
+  for (std::size_t have = 0; have < size;) {
+    require(1);
+    const auto part = ring_.readable(0).first(std::min({ring_.readable(0).size(), size - have, piece}));
+    if (fits)
+      std::memcpy(into.data() + have, part.data(), part.size());
+    else
+      assembled_.insert(assembled_.end(), part.begin(), part.end());
+    consume(part.size());
+    have += part.size();
+  }
+  const auto padding = static_cast<std::size_t>(header.total()) - sizeof header - size;
+  if (padding != 0) {
+    require(padding);
+    consume(padding);
+  }
+  return {.kind = {}, .bytes = fits ? std::span<const std::byte>(into.first(size)) : std::span<const std::byte>(assembled_), .fds = {}};
+}
+
+Bytes PipeReceiver::take() {
+  if (assembled_is_given_) return std::move(assembled_);
+  return Bytes(given_.begin(), given_.end());
+}
+
+void PipeReceiver::release() {
+  fds_.clear();
+  if (to_release_ != 0) consume(std::exchange(to_release_, 0));
+  if (std::exchange(assembled_is_given_, false) && assembled_.capacity() > 4 * ring_.capacity()) assembled_ = Bytes();
+  if (direction_->consumer.watched.load(std::memory_order_relaxed) != 0) keep_silent();
+}
+
+void PipeReceiver::resume() {
+  ring_.resume();
+  // relaxed: this word is the receivers' own.
+  const std::uint64_t owed = direction_->consumer.owed.load(std::memory_order_relaxed);
+  while (owed > ring_.position()) {
+    require(1);
+    consume(static_cast<std::size_t>(std::min<std::uint64_t>(ring_.readable(0).size(), owed - ring_.position())));
+  }
+}
+
+void PipeReceiver::consume(std::size_t size) {
+  ring_.consume(size);
+  unnoticed_ += size;
+  if (unnoticed_ >= notice_interval || direction_->rare.room.sleeper_seen()) {
+    unnoticed_ = 0;
+    direction_->rare.room.notify_all();
+  }
+}
+
+// --- waiting -----------------------------------------------------------------------------------------------------------
+
+void PipeReceiver::require(std::size_t size) {
+  if (!has(size) && wait(size, detail::Deadline::never()) == Outcome::end) fail_end();
+}
+
+bool PipeReceiver::poll(detail::Deadline deadline) {
+  ring_.resume();
+  return has(1) || wait(1, deadline) != Outcome::timed_out;
+}
+
+PipeReceiver::Outcome PipeReceiver::wait(std::size_t size, detail::Deadline deadline) {
+  // Whoever waits for room must know now: nothing more is coming from here.
+  unnoticed_ = 0;
+  direction_->rare.room.notify_all();
+  if (deadline.expired()) {
+    if (ready()) return has(size) ? Outcome::data : Outcome::end;
+    return has(size) ? Outcome::data : Outcome::timed_out;
+  }
+  if (spin_.spin([&] { return has(size); })) return Outcome::data;
+  for (;;) {
+    if (!ask_for_bell(size)) return Outcome::data;
+    IPC_KILL_POINT("pipe.before_sleep");
+    std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
+    const bool woken = os::poll(entry, deadline) != 0;
+    if (has(size)) {
+      spin_.woke();
+      return Outcome::data;
+    }
+    if (entry[0].hung_up) return has(size) ? Outcome::data : Outcome::end;
+    if (!woken) return Outcome::timed_out;
+    drop_stale_bell();
+  }
+}
+
+/// False when `size` bytes are there. Otherwise the doorbell will ring when there are more than now.
+bool PipeReceiver::ask_for_bell(std::size_t size) {
+  auto& bells = direction_->consumer.bells;
+  for (;;) {
+    if (has(size)) return false;
+    if (ring_.bell_is_wanted()) return true;
+    if (ring_.want_bell()) break;
+  }
+  // relaxed: this word is the receivers' own.
+  bells.store(bells.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  IPC_KILL_POINT("pipe.bell_wanted");
+  while (bells.load(std::memory_order_relaxed) > 1 && take_bell()) continue;
+  // SUBTLE: if a stale one was lost with its ringer, that may have been the new one.
+  return !has(size);
+}
+
+bool PipeReceiver::take_bell() {
+  auto& bells = direction_->consumer.bells;
+  for (;;) {
+    switch (take_packet()) {
+      case Took::bell: {
+        const auto before = bells.load(std::memory_order_relaxed);
+        if (before > 1) bells.store(before - 1, std::memory_order_relaxed);
+        return true;
+      }
+      case Took::descriptors:
+        break;
+      case Took::nothing:
+        return false;
+    }
+  }
+}
+
+/// For whoever watches the socket: with nothing to receive, asks for the doorbell and sees to it that no old one is left.
+void PipeReceiver::keep_silent() {
+  auto& bells = direction_->consumer.bells;
+  if (!ask_for_bell(1)) return;
+  while (bells.load(std::memory_order_relaxed) > 1) {
+    if (take_bell()) continue;
+    // Whoever sent what was read just now found the doorbell wanted, and is about to ring it.
+    std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
+    os::poll(entry, detail::Deadline::after(bell_is_lost));
+    if (!entry[0].ready || entry[0].hung_up) bells.store(1, std::memory_order_relaxed);
+  }
+}
+
+void PipeReceiver::watch() {
+  ring_.resume();
+  direction_->consumer.watched.store(1, std::memory_order_relaxed);
+  keep_silent();
+}
+
+bool PipeReceiver::arm() {
+  ring_.resume();
+  unnoticed_ = 0;
+  direction_->rare.room.notify_all();
+  return !ask_for_bell(1);
+}
+
+bool PipeReceiver::ready() {
+  if (has(1)) return true;
+  std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
+  os::poll(entry, detail::Deadline::expired_already());
+  if (entry[0].hung_up) return true;
+  if (entry[0].ready) drop_stale_bell();
+  return has(1);
+}
+
+/// To be called after the socket was seen to be readable. SUBTLE: a doorbell that is still wanted after that has not been rung
+/// since, so what lies in the socket is older.
+void PipeReceiver::drop_stale_bell() {
+  if (ring_.bell_is_wanted()) take_bell();
+}
+
+// --- the socket --------------------------------------------------------------------------------------------------------
+
+PipeReceiver::Took PipeReceiver::take_packet() {
+  PipePacket packet;
+  std::vector<Fd> fds;
+  const auto got = os::receive_packet(socket_, std::as_writable_bytes(std::span(&packet, 1)), fds, false);
+  if (got.status != os::ReceiveStatus::received) return Took::nothing;
+  if (got.size != sizeof packet || packet.kind != PipePacket::Kind::descriptors) return Took::bell;
+  parcels_.push_back({packet.position, std::move(fds)});
+  return Took::descriptors;
+}
+
+std::vector<Fd> PipeReceiver::collect_fds(std::uint64_t position, std::size_t count) {
+  std::vector<Fd> fds;
+  while (fds.size() < count) {
+    // They were sent before the message was published, so they are here.
+    while (parcels_.empty()) {
+      if (take_packet() == Took::nothing) throw EncodingError("Descriptors that belong to a message have not arrived with it.");
+    }
+    Parcel& parcel = parcels_.front();
+    // Others belong to a sender that died before it published their message.
+    if (parcel.position == position) std::move(parcel.fds.begin(), parcel.fds.end(), std::back_inserter(fds));
+    parcels_.pop_front();
+  }
+  fds.resize(count);
+  return fds;
+}
+
+}  // namespace ipc::transport

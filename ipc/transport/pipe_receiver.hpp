@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include <ipc/bytes.hpp>
+#include <ipc/detail/connection_core.hpp>
+#include <ipc/fd.hpp>
+
+#include "ipc/base/spin.hpp"
+#include "ipc/transport/pipe_words.hpp"
+
+namespace ipc::transport {
+
+/// The consumer of one direction of a pipe. Owns neither memory nor socket. One thread at a time; of the processes that
+/// inherited it, one at a time.
+class PipeReceiver {
+ public:
+  using Incoming = detail::ConnectionCore::Incoming;
+
+  PipeReceiver(PipeDirection& direction, const std::byte* data, std::size_t capacity, int socket) noexcept;
+
+  // As those of detail::ConnectionCore.
+  Incoming receive(std::uint64_t max_size, std::span<std::byte> into);
+  Bytes take();
+  void release();
+  bool poll(detail::Deadline deadline);
+  /// From now on the socket is readable exactly when there is something to receive.
+  void watch();
+
+  /// Whether there is something to receive; otherwise the socket becomes readable when there may be.
+  bool arm();
+  /// After the socket became readable: whether there is something to receive, or it was for nothing.
+  bool ready();
+
+ private:
+  enum class Outcome { data, end, timed_out };
+  struct Parcel {
+    std::uint64_t position = 0;
+    std::vector<Fd> fds;
+  };
+
+  void resume();
+  bool has(std::size_t size) { return ring_.readable(size).size() >= size; }
+  Outcome wait(std::size_t size, detail::Deadline deadline);
+  void require(std::size_t size);
+  Incoming assemble(MessageHeader header, std::span<std::byte> into);
+  void consume(std::size_t size);
+  bool ask_for_bell(std::size_t size);
+  bool take_bell();
+  void drop_stale_bell();
+  void keep_silent();
+  enum class Took { bell, descriptors, nothing };
+  Took take_packet();
+  std::vector<Fd> collect_fds(std::uint64_t position, std::size_t count);
+
+  PipeDirection* direction_;
+  RingReader ring_;
+  int socket_;
+  base::SpinBudget spin_;
+  std::size_t unnoticed_ = 0;   // Bytes freed since the producer was last looked for.
+  std::size_t to_release_ = 0;  // Bytes in the ring of the message that was given out.
+  std::span<const std::byte> given_;
+  bool assembled_is_given_ = false;
+  Bytes assembled_;             // A message that did not fit into the ring.
+  std::vector<Fd> fds_;         // Of the message that was given out.
+  std::deque<Parcel> parcels_;  // Descriptors whose message has not been received.
+};
+
+}  // namespace ipc::transport
