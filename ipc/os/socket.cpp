@@ -3,17 +3,11 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cstring>
 
 #include "ipc/os/check.hpp"
+#include "ipc/os/rights.hpp"
 
 namespace ipc::os {
-namespace {
-
-constexpr std::size_t max_fds_per_packet = 253;  // SCM_MAX_FD of the kernel, not exported to user space.
-constexpr std::size_t control_size = CMSG_SPACE(sizeof(int) * max_fds_per_packet);
-
-}  // namespace
 
 std::pair<Fd, Fd> packet_socket_pair() {
   std::array<int, 2> ends{};
@@ -22,21 +16,12 @@ std::pair<Fd, Fd> packet_socket_pair() {
 }
 
 SendStatus send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> fds, bool block) {
-  if (fds.size() > max_fds_per_packet) throw std::system_error(EINVAL, std::generic_category(), "sendmsg: more than 253 descriptors");
   iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<std::byte, control_size> control;
-  if (!fds.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(fds.size_bytes());
-    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
-  }
+  RightsBuffer rights;
+  rights.attach(message, fds);
   const int flags = MSG_NOSIGNAL | (block ? 0 : MSG_DONTWAIT);
   if (retry([&] { return ::sendmsg(socket, &message, flags); }) >= 0) return SendStatus::sent;
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return SendStatus::would_block;
@@ -49,9 +34,8 @@ ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vect
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<std::byte, control_size> control;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  RightsBuffer rights;
+  rights.expect(message);
   const int flags = MSG_CMSG_CLOEXEC | (block ? 0 : MSG_DONTWAIT);
   auto size = retry([&] { return ::recvmsg(socket, &message, flags); });
   // A peer that closes with packets unread leaves this error once, before what it had sent itself.
@@ -61,16 +45,7 @@ ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vect
     if (errno == ECONNRESET) return {ReceiveStatus::closed, 0};
     throw std::system_error(errno, std::generic_category(), "recvmsg");
   }
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      fds.emplace_back(fd);
-    }
-  }
-  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+  if (!RightsBuffer::collect(message, fds)) {
     throw std::system_error(EMFILE, std::generic_category(),
                             "recvmsg: the kernel dropped descriptors sent to this process because it is at its limit (ulimit -n)");
   }

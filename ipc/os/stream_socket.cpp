@@ -1,0 +1,158 @@
+#include "ipc/os/stream_socket.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "ipc/os/check.hpp"
+#include "ipc/os/rights.hpp"
+
+namespace ipc::os {
+namespace {
+
+const sockaddr* raw(const SocketAddress& address) { return reinterpret_cast<const sockaddr*>(address.bytes().data()); }
+socklen_t raw_size(const SocketAddress& address) { return static_cast<socklen_t>(address.bytes().size()); }
+
+int family_of(int socket) {
+  int family = AF_UNSPEC;
+  socklen_t size = sizeof family;
+  check("getsockopt(SO_DOMAIN)", [&] { return ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size); });
+  return family;
+}
+
+template <class Call>
+SocketAddress ask_address(const char* name, Call call) {
+  alignas(sockaddr_storage) std::array<std::byte, sizeof(sockaddr_storage)> bytes{};
+  socklen_t size = bytes.size();
+  check(name, [&] { return call(reinterpret_cast<sockaddr*>(bytes.data()), &size); });
+  return SocketAddress(std::span(bytes).first(std::min<std::size_t>(size, bytes.size())));
+}
+
+/// What says something about the client that is being accepted, not about the listener: accept(2), "Error handling".
+bool concerns_client_only(int error) {
+  switch (error) {
+    case EAGAIN:
+    case ECONNABORTED:
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case ETIMEDOUT:
+    case EPERM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Fd make_listening_socket(const SocketAddress& address) {
+  Fd socket(check("socket", [&] { return ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }));
+  if (address.is_tcp()) {
+    const int on = 1;
+    check("setsockopt(SO_REUSEADDR)", [&] { return ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); });
+  }
+  return socket;
+}
+
+void bind_socket(int socket, const SocketAddress& address) {
+  check("bind", [&] { return ::bind(socket, raw(address), raw_size(address)); });
+}
+
+void start_listening(int socket, int backlog) {
+  check("listen", [&] { return ::listen(socket, backlog); });
+}
+
+SocketAddress bound_address(int socket) {
+  return ask_address("getsockname", [&](sockaddr* address, socklen_t* size) { return ::getsockname(socket, address, size); });
+}
+
+std::optional<Accepted> accept_client(int listener) {
+  alignas(sockaddr_storage) std::array<std::byte, sizeof(sockaddr_storage)> bytes{};
+  socklen_t size = bytes.size();
+  Fd socket(retry([&] { return ::accept4(listener, reinterpret_cast<sockaddr*>(bytes.data()), &size, SOCK_CLOEXEC); }));
+  if (socket) return Accepted{std::move(socket), SocketAddress(std::span(bytes).first(std::min<std::size_t>(size, bytes.size())))};
+  if (concerns_client_only(errno)) return std::nullopt;
+  throw std::system_error(errno, std::generic_category(), "accept4");
+}
+
+Fd connect_stream(const SocketAddress& address) {
+  Fd socket(check("socket", [&] { return ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0); }));
+  // Repeating an interrupted call is right on Linux: it goes on waiting for the connection that is being made.
+  check("connect", [&] { return ::connect(socket.get(), raw(address), raw_size(address)); });
+  // SUBTLE: to a free port of this machine, TCP may connect a socket with itself.
+  if (address.is_tcp() && bound_address(socket.get()) == ask_address("getpeername", [&](sockaddr* peer, socklen_t* size) {
+                            return ::getpeername(socket.get(), peer, size);
+                          })) {
+    throw std::system_error(ECONNREFUSED, std::generic_category(), "connect");
+  }
+  return socket;
+}
+
+void shut_down(int socket) noexcept { ::shutdown(socket, SHUT_RDWR); }
+
+bool passes_descriptors(int socket) { return family_of(socket) == AF_UNIX; }
+
+void send_without_delay(int socket) {
+  const int family = family_of(socket);
+  if (family != AF_INET && family != AF_INET6) return;
+  const int on = 1;
+  check("setsockopt(TCP_NODELAY)", [&] { return ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); });
+}
+
+PeerIdentity peer_identity(int socket) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  check("getsockopt(SO_PEERCRED)", [&] { return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size); });
+  return {credentials.pid, credentials.uid};
+}
+
+unsigned current_user() noexcept { return ::geteuid(); }
+
+StreamResult send_stream(int socket, std::span<const std::span<const std::byte>> pieces, std::span<const int> fds, bool block) {
+  std::array<iovec, 4> parts{};
+  std::size_t count = 0;
+  for (const auto piece : pieces) {
+    if (!piece.empty()) parts.at(count++) = {const_cast<std::byte*>(piece.data()), piece.size()};
+  }
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = count;
+  RightsBuffer rights;
+  rights.attach(message, fds);
+  const int flags = MSG_NOSIGNAL | (block ? 0 : MSG_DONTWAIT);
+  const auto sent = retry([&] { return ::sendmsg(socket, &message, flags); });
+  if (sent >= 0) return {StreamStatus::moved, static_cast<std::size_t>(sent)};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return {StreamStatus::would_block, 0};
+  if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return {StreamStatus::closed, 0};
+  throw std::system_error(errno, std::generic_category(), "sendmsg");
+}
+
+StreamResult receive_stream(int socket, std::span<std::byte> buffer, std::vector<Fd>* fds, bool block) {
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  RightsBuffer rights;
+  if (fds != nullptr) rights.expect(message);
+  const int flags = MSG_CMSG_CLOEXEC | (block ? MSG_WAITALL : MSG_DONTWAIT);
+  const auto received = retry([&] { return ::recvmsg(socket, &message, flags); });
+  if (received < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return {StreamStatus::would_block, 0};
+    if (errno == ECONNRESET || errno == ENOTCONN) return {StreamStatus::closed, 0};
+    throw std::system_error(errno, std::generic_category(), "recvmsg");
+  }
+  const bool all_fds = fds == nullptr || RightsBuffer::collect(message, *fds);
+  if (received == 0) return {StreamStatus::closed, 0};
+  return {StreamStatus::moved, static_cast<std::size_t>(received), !all_fds};
+}
+
+}  // namespace ipc::os
