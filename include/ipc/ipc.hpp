@@ -4,6 +4,7 @@
 
 #include <ipc/array.hpp>
 #include <ipc/async_result.hpp>
+#include <ipc/auth_key.hpp>
 #include <ipc/barrier.hpp>
 #include <ipc/bytes.hpp>
 #include <ipc/condition.hpp>
@@ -12,6 +13,7 @@
 #include <ipc/event.hpp>
 #include <ipc/fd.hpp>
 #include <ipc/imap.hpp>
+#include <ipc/listener.hpp>
 #include <ipc/lock.hpp>
 #include <ipc/main.hpp>
 #include <ipc/pool.hpp>

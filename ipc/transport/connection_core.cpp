@@ -4,6 +4,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/transport/pipe.hpp"
+#include "ipc/transport/socket_connection.hpp"
 
 namespace ipc::detail {
 
@@ -12,7 +13,7 @@ std::unique_ptr<ConnectionCore> decode_connection(Reader& reader) {
     case CoreKind::pipe:
       return transport::decode_pipe_end(reader);
     case CoreKind::socket:
-      break;
+      return transport::decode_socket_connection(reader);
   }
   throw EncodingError("A message was decoded as a connection, but has none.");
 }
