@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <ipc/listener.hpp>
+#include <ipc/process.hpp>
+#include <ipc/wait.hpp>
 
 #include "ipc/os/poll.hpp"
 #include "tests/support/catch.hpp"
@@ -316,6 +318,45 @@ TEST_CASE("a listener's descriptor and hook tell when accept will not wait") {
   connection->send(9);
   CHECK(client.get() == 9);
   CHECK_FALSE(listener.try_accept());
+}
+
+TEST_CASE("test_wait_socket: wait tells of listeners and their connections") {
+  Listener listener("", {.authkey = "k"});
+  const ipc::test::RawClient silent(listener.address());
+  CHECK(ipc::wait({listener}, 0s).empty());
+  auto client = in_background([&] {
+    Connection connection = Client(listener.address(), {.authkey = "k"});
+    connection.send(1);
+    return connection.recv<int>();
+  });
+  CHECK(ipc::wait({listener}) == std::vector<std::size_t>{0});
+  Connection connection = listener.accept();
+  CHECK(ipc::wait({listener, connection}) == std::vector<std::size_t>{1});
+  CHECK(connection.recv<int>() == 1);
+  CHECK(ipc::wait({listener, connection}, 0s).empty());
+  connection.send(2);
+  CHECK(client.get() == 2);
+  CHECK(ipc::wait({listener, connection}) == std::vector<std::size_t>{1});
+  CHECK_THROWS_AS(connection.recv<int>(), ipc::EndOfFile);
+}
+
+int serve_one(Connection connection) {
+  connection.send(connection.recv<int>() + 1);
+  return 5;
+}
+
+TEST_CASE("a connection over a socket goes to processes of each start method") {
+  for (const auto method : {ipc::StartMethod::fork, ipc::StartMethod::spawn, ipc::StartMethod::forkserver}) {
+    Listener listener;
+    Connection client = Client(listener.address());
+    ipc::Process process({.start_method = method}, serve_one, listener.accept());
+    process.start();
+    client.send(41);
+    CHECK(client.recv<int>() == 42);
+    process.join();
+    CHECK(process.exitcode() == 5);
+    if (method != ipc::StartMethod::fork) CHECK_THROWS_AS(client.recv<int>(), ipc::EndOfFile);
+  }
 }
 
 }  // namespace
