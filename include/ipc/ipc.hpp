@@ -21,5 +21,6 @@
 #include <ipc/progress.hpp>
 #include <ipc/rlock.hpp>
 #include <ipc/semaphore.hpp>
+#include <ipc/unlink.hpp>
 #include <ipc/value.hpp>
 #include <ipc/wait.hpp>

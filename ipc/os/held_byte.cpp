@@ -10,9 +10,9 @@
 namespace ipc::os {
 namespace {
 
-struct flock one_byte(std::uint64_t number) noexcept {
+struct flock one_byte(std::uint64_t number, short type = F_WRLCK) noexcept {
   struct flock range {};
-  range.l_type = F_WRLCK;
+  range.l_type = type;
   range.l_whence = SEEK_SET;
   range.l_start = static_cast<off_t>(number);
   range.l_len = 1;
@@ -39,6 +39,28 @@ bool is_byte_held(int fd, std::uint64_t number) noexcept {
   struct flock range = one_byte(number);
   // A question that cannot be asked is answered on the safe side.
   return retry([&] { return ::fcntl(fd, F_OFD_GETLK, &range); }) != 0 || range.l_type != F_UNLCK;
+}
+
+void share_byte(int fd, std::uint64_t number) {
+  struct flock range = one_byte(number, F_RDLCK);
+  check("fcntl(F_OFD_SETLKW)", [&] { return ::fcntl(fd, F_OFD_SETLKW, &range); });
+}
+
+void seize_byte(int fd, std::uint64_t number) {
+  struct flock range = one_byte(number);
+  check("fcntl(F_OFD_SETLKW)", [&] { return ::fcntl(fd, F_OFD_SETLKW, &range); });
+}
+
+bool try_seize_byte(int fd, std::uint64_t number) {
+  struct flock range = one_byte(number);
+  if (retry([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  throw std::system_error(errno, std::generic_category(), "fcntl(F_OFD_SETLK)");
+}
+
+void let_byte_go(int fd, std::uint64_t number) noexcept {
+  struct flock range = one_byte(number, F_UNLCK);
+  retry([&] { return ::fcntl(fd, F_OFD_SETLK, &range); });
 }
 
 }  // namespace ipc::os

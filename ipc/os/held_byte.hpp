@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include <ipc/fd.hpp>
 
@@ -28,5 +27,15 @@ Hold hold_byte(int fd, std::uint64_t number) noexcept;
 
 /// Whether somebody holds byte `number`; `fd` must not be of a holder's own open file.
 bool is_byte_held(int fd, std::uint64_t number) noexcept;
+
+/// The same locks, taken on the open file behind `fd` itself; it keeps them when it had them.
+/// Shares byte `number` with any number of others; waits while somebody has seized it. Throws `std::system_error`.
+void share_byte(int fd, std::uint64_t number);
+/// Byte `number` for this open file alone; waits while others hold or share it. Throws `std::system_error`.
+void seize_byte(int fd, std::uint64_t number);
+/// As `seize_byte`, but false at once when others hold or share it.
+bool try_seize_byte(int fd, std::uint64_t number);
+/// Gives it back.
+void let_byte_go(int fd, std::uint64_t number) noexcept;
 
 }  // namespace ipc::os

@@ -1,0 +1,175 @@
+#include "ipc/shm/names.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+
+#include <ipc/unlink.hpp>
+
+#include "ipc/base/kill_point.hpp"
+#include "ipc/base/scope_exit.hpp"
+#include "ipc/os/at_fork.hpp"
+#include "ipc/os/held_byte.hpp"
+#include "ipc/os/named_file.hpp"
+
+namespace ipc::shm {
+namespace {
+
+constexpr const char* directory = "/dev/shm";
+constexpr std::string_view object_prefix = "ipc.";
+constexpr std::size_t longest_file_name = 255;
+
+// Far behind the bytes that an arena uses, and any content.
+constexpr std::uint64_t life_byte = std::uint64_t{1} << 62;  ///< Shared by all who have the file open; seized to find it stale.
+constexpr std::uint64_t name_byte = life_byte + 1;           ///< Seized to take the name away.
+
+/// Held while a byte is seized, and over fork: a child that inherited the lock would keep everybody else waiting.
+std::mutex& fork_guard() {
+  static std::mutex& mutex = *new std::mutex();
+  static const bool registered = [] {
+    os::at_fork([] { fork_guard().lock(); }, [] { fork_guard().unlock(); }, [] { fork_guard().unlock(); });
+    return true;
+  }();
+  static_cast<void>(registered);
+  return mutex;
+}
+
+[[noreturn]] void refuse(std::string_view name, const char* why) {
+  throw std::invalid_argument("\"" + std::string(name.substr(0, std::min<std::size_t>(name.find('\0'), 80))) +
+                              "\" cannot be the name of shared memory: " + why);
+}
+
+[[noreturn]] void fail(int error, const Name& name) {
+  throw std::system_error(error, std::generic_category(), "shared memory named \"" + name.text() + "\"");
+}
+
+bool has_name(const Name& name, int fd) {
+  const auto named = os::file_at(name.path());
+  return named && *named == os::file_facts(fd).id;
+}
+
+bool remove_if_named(const Name& name, int fd) {
+  os::seize_byte(fd, name_byte);
+  const base::ScopeExit let_go([&] { os::let_byte_go(fd, name_byte); });
+  if (!has_name(name, fd)) return false;
+  IPC_KILL_POINT("names.removing");
+  const bool removed = os::remove_name(name.path());
+  IPC_KILL_POINT("names.removed");
+  return removed;
+}
+
+/// Takes the name from a stale file; false when the file, of which nobody here has the life yet, is not stale.
+bool bury_if_stale(const Name& name, int fd) {
+  if (!os::has_file_mark(fd)) return false;
+  const std::lock_guard no_fork(fork_guard());
+  if (!os::try_seize_byte(fd, life_byte)) return false;
+  const base::ScopeExit let_go([&] { os::let_byte_go(fd, life_byte); });
+  if (!os::has_file_mark(fd)) return false;  // The creator left in order a moment ago: first the mark goes, then the lock.
+  IPC_KILL_POINT("names.stale");
+  remove_if_named(name, fd);
+  return true;
+}
+
+/// Whether nothing stands in the name's way any more.
+bool make_room(const Name& name) {
+  try {
+    const Fd other = os::open_file(name.path());
+    return !other || bury_if_stale(name, other.get());
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::permission_denied) return false;  // Another user's.
+    throw;
+  }
+}
+
+/// What has the name, with its life; empty when there is nothing.
+Fd find(const Name& name) {
+  for (;;) {
+    Fd fd = os::open_file(name.path());
+    if (!fd) return fd;
+    if (bury_if_stale(name, fd.get())) continue;
+    os::share_byte(fd.get(), life_byte);
+    IPC_KILL_POINT("names.held");
+    // It may have been found stale, or removed, before its life was ours.
+    if (has_name(name, fd.get())) return fd;
+  }
+}
+
+}  // namespace
+
+Name::Name(std::string_view name) : Name(name, object_prefix) {}
+Name Name::of_memory(std::string_view name) { return {name, ""}; }
+
+Name::Name(std::string_view text, std::string_view prefix) : text_(text) {
+  if (text.empty()) refuse(text, "it is empty.");
+  if (text.find('/') != std::string_view::npos) refuse(text, "it has a '/' in it, and names are in no folders.");
+  if (text.find('\0') != std::string_view::npos) refuse(text, "it has a NUL character in it.");
+  if (prefix.empty() && (text == "." || text == "..")) refuse(text, "it means a folder.");
+  if (prefix.size() + text.size() > longest_file_name) {
+    refuse(text, ("it is longer than " + std::to_string(longest_file_name - prefix.size()) + " bytes.").c_str());
+  }
+  path_.append(directory).append("/").append(prefix).append(text);
+}
+
+Fd create_named(const Name& name, std::size_t size, const std::function<void(const Fd&)>& build) {
+  os::NamelessFile file(directory, size);
+  const int fd = file.fd().get();
+  build(file.fd());
+  os::share_byte(fd, life_byte);
+  os::set_file_mark(fd, true);  // Where there are no marks no name is ever stale.
+  IPC_KILL_POINT("names.built");
+  while (!file.link(name.path())) {
+    if (!make_room(name)) fail(EEXIST, name);
+  }
+  IPC_KILL_POINT("names.linked");
+  return file.take();
+}
+
+Fd open_named(const Name& name) {
+  Fd fd = find(name);
+  if (!fd) fail(ENOENT, name);
+  return fd;
+}
+
+Opened open_or_create_named(const Name& name, std::size_t size, const std::function<void(const Fd&)>& build) {
+  for (;;) {
+    if (Fd fd = find(name)) return {std::move(fd), false};
+    try {
+      return {create_named(name, size, build), true};
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::file_exists) throw;
+    }
+  }
+}
+
+void hold_named(int fd) { os::share_byte(fd, life_byte); }
+void leave_named(int fd) noexcept { os::set_file_mark(fd, false); }
+
+void remove_named(const Name& name) {
+  for (;;) {
+    const Fd fd = os::open_file(name.path());
+    if (!fd) fail(ENOENT, name);
+    const std::lock_guard no_fork(fork_guard());
+    if (remove_if_named(name, fd.get())) return;
+  }
+}
+
+bool remove_named(const Name& name, int fd) {
+  // By an open file of one's own: duplicates in other processes could seize at the same time.
+  const Fd own = os::open_file(name.path());
+  if (!own || os::file_facts(own.get()).id != os::file_facts(fd).id) return false;
+  const std::lock_guard no_fork(fork_guard());
+  return remove_if_named(name, own.get());
+}
+
+void prepare_names() { fork_guard(); }
+
+}  // namespace ipc::shm
+
+namespace ipc {
+
+void unlink(std::string_view name) { shm::remove_named(shm::Name(name)); }
+
+}  // namespace ipc
