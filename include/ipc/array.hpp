@@ -9,14 +9,20 @@
 #include <new>
 #include <ranges>
 #include <span>
+#include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include <ipc/detail/lock_handle.hpp>
+#include <ipc/detail/named_elements.hpp>
 #include <ipc/detail/shared_elements.hpp>
 #include <ipc/rlock.hpp>
 
 namespace ipc {
+
+template <class T>
+class Array;
 
 namespace detail {
 
@@ -51,11 +57,12 @@ class RawArray {
   static RawArray ipc_decode(detail::Reader& reader) { return RawArray(detail::SharedElements::decode(reader, tag(), sizeof(T))); }
 
  private:
+  friend class Array<T>;
   explicit RawArray(detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
   RawArray(const std::vector<T>& elements, int) : RawArray(elements.size()) { std::copy(elements.begin(), elements.end(), data()); }
-  static constexpr std::uint64_t tag() {
+  static std::uint64_t tag() {
     detail::require_shareable<T>();
-    return detail::type_tag<RawArray<T>>();
+    return detail::elements_tag<RawArray<T>>();
   }
 
   detail::SharedElements elements_;
@@ -102,6 +109,27 @@ class Array {
   requires detail::ElementsFor<R, T> Array(R&& range, detail::LockHandle lock) : Array(RawArray<T>(range), std::move(lock)) {}
   Array(std::initializer_list<T> list) : Array(RawArray<T>(list), RLock()) {}
 
+  /// A named one for unrelated processes: see unlink.hpp. `n` zeroed elements, or those of a range.
+  template <std::integral Integer>
+  static Array create(std::string_view name, Integer n) {
+    return named(name, detail::NameUse::create, detail::checked_size(n), nullptr);
+  }
+  template <class R>
+  requires detail::ElementsFor<R, T>
+  static Array create(std::string_view name, R&& range) { return named(name, detail::NameUse::create, range); }
+  static Array create(std::string_view name, std::initializer_list<T> list) { return named(name, detail::NameUse::create, list); }
+  static Array open(std::string_view name) { return named(name, detail::NameUse::open, 0, nullptr); }
+  template <std::integral Integer>
+  static Array open_or_create(std::string_view name, Integer n) {
+    return named(name, detail::NameUse::open_or_create, detail::checked_size(n), nullptr);
+  }
+  template <class R>
+  requires detail::ElementsFor<R, T>
+  static Array open_or_create(std::string_view name, R&& range) { return named(name, detail::NameUse::open_or_create, range); }
+  static Array open_or_create(std::string_view name, std::initializer_list<T> list) {
+    return named(name, detail::NameUse::open_or_create, list);
+  }
+
   std::size_t size() const noexcept { return raw_.size(); }
   /// Negative indexes count from the end. These take the lock, and throw `std::out_of_range`.
   T get(std::ptrdiff_t index) const {
@@ -130,6 +158,16 @@ class Array {
   }
 
  private:
+  static Array named(std::string_view name, detail::NameUse use, std::size_t n, const T* initial) {
+    auto [elements, lock] =
+        detail::named_elements({name, use, typeid(Array), detail::type_name<Array>(), RawArray<T>::tag(), sizeof(T), n, initial});
+    return Array(RawArray<T>(std::move(elements)), std::move(lock));
+  }
+  template <class R>
+  static Array named(std::string_view name, detail::NameUse use, R&& range) {
+    const RawArray<T> copy(range);  // In one piece, whatever the range is (a vector<bool> included).
+    return named(name, use, copy.size(), copy.data());
+  }
   Array(RawArray<T> raw, detail::LockHandle lock) noexcept : raw_(std::move(raw)), lock_(std::move(lock)) {}
 
   RawArray<T> raw_;

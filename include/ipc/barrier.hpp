@@ -3,8 +3,11 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/name_use.hpp>
 
 namespace ipc {
 
@@ -29,6 +32,20 @@ class Barrier {
   /// `action` is run by the last one to come, before the others go on, and must not use the barrier. `timeout` is for waits
   /// without a time of their own. Throws `std::invalid_argument` unless `parties` is positive, `std::system_error`.
   explicit Barrier(int parties, std::function<void()> action = {}, std::chrono::nanoseconds timeout = no_timeout);
+  /// A named one for unrelated processes: see unlink.hpp. The time-out is its maker's. An action is code of one program: it
+  /// runs when a handle that was given one is the last to come, so all programs are to give theirs.
+  /// `open_or_create` throws `UsageError` when there is one for another number of parties.
+  static Barrier create(std::string_view name, int parties, std::function<void()> action = {},
+                        std::chrono::nanoseconds timeout = no_timeout) {
+    return named(name, detail::NameUse::create, parties, std::move(action), timeout);
+  }
+  static Barrier open(std::string_view name, std::function<void()> action = {}) {
+    return named(name, detail::NameUse::open, 1, std::move(action), no_timeout);
+  }
+  static Barrier open_or_create(std::string_view name, int parties, std::function<void()> action = {},
+                                std::chrono::nanoseconds timeout = no_timeout) {
+    return named(name, detail::NameUse::open_or_create, parties, std::move(action), timeout);
+  }
 
   /// Returns the order of arrival, from 0 to `parties() - 1`. Throws `BrokenBarrier`; for the last one, what the action threw.
   int wait() const;
@@ -54,7 +71,9 @@ class Barrier {
   static Barrier ipc_decode(detail::Reader& reader);
 
  private:
-  explicit Barrier(std::shared_ptr<sync::BarrierState> state) noexcept;
+  static Barrier named(std::string_view name, detail::NameUse use, int parties, std::function<void()> action,
+                       std::chrono::nanoseconds timeout);
+  explicit Barrier(std::shared_ptr<sync::BarrierState> state, std::function<void()> action = {}) noexcept;
   int wait_by(detail::Deadline deadline) const;
 
   std::shared_ptr<sync::BarrierState> state_;

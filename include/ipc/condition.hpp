@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <memory>
+#include <string_view>
 
 #include <ipc/detail/deadline.hpp>
 #include <ipc/detail/lock_handle.hpp>
+#include <ipc/detail/name_use.hpp>
 
 namespace ipc {
 
@@ -25,6 +27,10 @@ class Condition {
   Condition();
   /// With a `Lock` or `RLock` that others may share.
   explicit Condition(detail::LockHandle lock);
+  /// A named one for unrelated processes, with an `RLock` of its own under the same name: see unlink.hpp.
+  static Condition create(std::string_view name) { return named(name, detail::NameUse::create); }
+  static Condition open(std::string_view name) { return named(name, detail::NameUse::open); }
+  static Condition open_or_create(std::string_view name) { return named(name, detail::NameUse::open_or_create); }
 
   void lock() const { lock_.lock(); }
   [[nodiscard]] bool try_lock() const { return lock_.try_lock(); }
@@ -65,6 +71,7 @@ class Condition {
   static Condition ipc_decode(detail::Reader& reader);
 
  private:
+  static Condition named(std::string_view name, detail::NameUse use);
   Condition(detail::LockHandle lock, std::shared_ptr<sync::ConditionState> state) noexcept;
   bool wait_by(detail::Deadline deadline) const;
   void require_lock() const;

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <memory>
+#include <string_view>
 
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/name_use.hpp>
 
 namespace ipc {
 
@@ -21,6 +23,10 @@ class Event {
  public:
   /// A new event, not set. Throws `std::system_error`.
   Event();
+  /// A named one for unrelated processes: see unlink.hpp.
+  static Event create(std::string_view name) { return named(name, detail::NameUse::create); }
+  static Event open(std::string_view name) { return named(name, detail::NameUse::open); }
+  static Event open_or_create(std::string_view name) { return named(name, detail::NameUse::open_or_create); }
 
   void set() const;
   void clear() const;
@@ -40,6 +46,7 @@ class Event {
   static Event ipc_decode(detail::Reader& reader);
 
  private:
+  static Event named(std::string_view name, detail::NameUse use);
   explicit Event(std::shared_ptr<sync::EventState> state) noexcept;
   bool wait_by(detail::Deadline deadline) const;
 

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <memory>
+#include <string_view>
 
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/name_use.hpp>
 
 namespace ipc {
 
@@ -22,6 +24,10 @@ class Semaphore {
  public:
   /// Throws `std::invalid_argument` when `n` is negative, `std::system_error`.
   explicit Semaphore(int n = 1);
+  /// A named one for unrelated processes: see unlink.hpp.
+  static Semaphore create(std::string_view name, int n = 1) { return named(name, detail::NameUse::create, n); }
+  static Semaphore open(std::string_view name) { return named(name, detail::NameUse::open, 0); }
+  static Semaphore open_or_create(std::string_view name, int n = 1) { return named(name, detail::NameUse::open_or_create, n); }
 
   void acquire() const;
   [[nodiscard]] bool try_acquire() const;
@@ -43,6 +49,7 @@ class Semaphore {
   explicit Semaphore(std::shared_ptr<sync::SemaphoreState> state) noexcept;
 
  private:
+  static Semaphore named(std::string_view name, detail::NameUse use, int n);
   bool acquire_by(detail::Deadline deadline) const;
 
   std::shared_ptr<sync::SemaphoreState> state_;
@@ -53,10 +60,16 @@ class Semaphore {
 class BoundedSemaphore : public Semaphore {
  public:
   explicit BoundedSemaphore(int n = 1);
+  /// As `Semaphore`'s. `open_or_create` throws `UsageError` when there is one with another bound.
+  static BoundedSemaphore create(std::string_view name, int n = 1) { return named(name, detail::NameUse::create, n); }
+  static BoundedSemaphore open(std::string_view name) { return named(name, detail::NameUse::open, 0); }
+  static BoundedSemaphore open_or_create(std::string_view name, int n = 1) { return named(name, detail::NameUse::open_or_create, n); }
   static BoundedSemaphore ipc_decode(detail::Reader& reader);
 
  private:
+  static BoundedSemaphore named(std::string_view name, detail::NameUse use, int n);
   explicit BoundedSemaphore(Semaphore semaphore) noexcept;
+  explicit BoundedSemaphore(std::shared_ptr<sync::SemaphoreState> state) noexcept;
 };
 
 }  // namespace ipc

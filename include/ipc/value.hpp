@@ -2,16 +2,23 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <ipc/detail/lock_handle.hpp>
+#include <ipc/detail/named_elements.hpp>
 #include <ipc/detail/shared_elements.hpp>
 #include <ipc/rlock.hpp>
 
 namespace ipc {
+
+template <class T>
+class Value;
 
 /// A T in shared memory, without a lock: whoever uses it from several threads or processes sees to the order.
 template <class T>
@@ -27,10 +34,11 @@ class RawValue {
   static RawValue ipc_decode(detail::Reader& reader) { return RawValue(detail::SharedElements::decode(reader, tag(), sizeof(T))); }
 
  private:
+  friend class Value<T>;
   explicit RawValue(detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
-  static constexpr std::uint64_t tag() {
+  static std::uint64_t tag() {
     detail::require_shareable<T>();
-    return detail::type_tag<RawValue<T>>();
+    return detail::elements_tag<RawValue<T>>();
   }
 
   detail::SharedElements elements_;
@@ -69,6 +77,13 @@ class Value {
   explicit Value(const T& initial = T{}) : Value(initial, RLock()) {}
   /// With a `Lock` or `RLock` that protects other things as well.
   Value(const T& initial, detail::LockHandle lock) : raw_(initial), lock_(std::move(lock)) {}
+
+  /// A named one for unrelated processes: see unlink.hpp.
+  static Value create(std::string_view name, const T& initial = T{}) { return named(name, detail::NameUse::create, initial); }
+  static Value open(std::string_view name) { return named(name, detail::NameUse::open, T{}); }
+  static Value open_or_create(std::string_view name, const T& initial = T{}) {
+    return named(name, detail::NameUse::open_or_create, initial);
+  }
 
   T get() const {
     const std::lock_guard guard(lock_);
@@ -133,6 +148,11 @@ class Value {
   }
 
  private:
+  static Value named(std::string_view name, detail::NameUse use, const T& initial) {
+    auto [elements, lock] = detail::named_elements(
+        {name, use, typeid(Value), detail::type_name<Value>(), RawValue<T>::tag(), sizeof(T), 1, std::addressof(initial)});
+    return Value(RawValue<T>(std::move(elements)), std::move(lock));
+  }
   Value(RawValue<T> raw, detail::LockHandle lock) noexcept : raw_(std::move(raw)), lock_(std::move(lock)) {}
   std::atomic_ref<T> atomic() const noexcept { return std::atomic_ref<T>(raw_.value()); }
 

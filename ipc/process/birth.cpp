@@ -14,6 +14,7 @@
 #include "ipc/os/stdio.hpp"
 #include "ipc/process/family.hpp"
 #include "ipc/process/identity.hpp"
+#include "ipc/shm/created_name.hpp"
 
 namespace ipc::process {
 namespace {
@@ -130,6 +131,7 @@ int run_reporting(const std::function<int()>& work) noexcept {
 void live_and_exit(const std::function<int()>& work) noexcept {
   const int status = run_reporting(work);
   leave_family();
+  shm::leave_created_names();
   os::exit_now(status);
 }
 

@@ -8,6 +8,7 @@
 
 #include "ipc/os/at_fork.hpp"
 #include "ipc/os/held_byte.hpp"
+#include "ipc/shm/single.hpp"
 
 namespace ipc::shm {
 namespace {
@@ -24,8 +25,6 @@ struct Encoded {
   std::uint32_t has_file;  ///< 1: the next descriptor of the message is the segment's, and a count of handles follows.
 };
 static_assert(sizeof(Encoded) == 40 && std::is_trivially_copyable_v<Encoded>);
-
-SegmentHeader& header_of(const os::Mapping& mapping) { return *reinterpret_cast<SegmentHeader*>(mapping.data()); }
 
 [[noreturn]] void fail(const char* what) { throw EncodingError(what); }
 
@@ -51,6 +50,7 @@ Heap& Heap::instance() {
 }
 
 Heap::Heap() {
+  prepare_created_names();
   // The handlers find the instance complete: they first run after this static has been initialised, or wait for it.
   os::at_fork([] { instance().before_fork(); }, [] { instance().after_fork_in_parent(); }, [] { instance().after_fork_in_child(); });
 }
@@ -70,14 +70,10 @@ std::shared_ptr<std::byte> Heap::make(const Arena::Request& request, const std::
 }
 
 std::shared_ptr<std::byte> Heap::make_single(const Arena::Request& request, const std::function<void(std::byte*)>& construct) {
-  Fd file = os::make_memfd("ipc", single_offset + request.size);
-  os::Mapping mapping(file.get(), single_offset + request.size);
-  SegmentHeader& header = header_of(mapping);
-  header.size = mapping.size();
-  header.kind = SegmentKind::single;
-  header.object_kind = request.kind;
-  header.object_size = request.size;
-  header.magic = segment_magic;
+  const Single single({&request, 1});
+  Fd file = os::make_memfd("ipc", single.size());
+  os::Mapping mapping(file.get(), single.size());
+  single.format(mapping);
   construct(mapping.data() + single_offset);
   const os::FileId id = os::file_facts(file.get()).id;
   return handle(add_segment(std::move(file), std::move(mapping), id), single_offset);
@@ -117,8 +113,9 @@ Heap::Segment* Heap::find(os::FileId id) {
 std::size_t Heap::capacity(const std::byte* payload) {
   const std::lock_guard guard(mutex_);
   Segment& segment = segment_of(payload);
-  if (!segment.is_arena) return header_of(segment.mapping).object_size;
-  return segment.arena.payload_size(static_cast<std::uint64_t>(payload - segment.mapping.data()) - block_header_size);
+  const auto at = static_cast<std::uint64_t>(payload - segment.mapping.data());
+  if (!segment.is_arena) return part_at(segment.mapping, at)->size;
+  return segment.arena.payload_size(at - block_header_size);
 }
 
 void Heap::encode(detail::Writer& writer, const std::byte* payload) {
@@ -129,7 +126,7 @@ void Heap::encode(detail::Writer& writer, const std::byte* payload) {
   encoded.segment = segment.id;
   if (!segment.is_arena) {
     encoded.offset = at;
-    encoded.kind = header_of(segment.mapping).object_kind;
+    encoded.kind = part_at(segment.mapping, at)->kind;
     encoded.has_file = 1;
     writer.raw(encoded);
     writer.raw(std::uint32_t{1});
@@ -186,13 +183,15 @@ Heap::Segment& Heap::open_segment(const Fd& fd, os::FileId id) {
   os::Mapping mapping(fd.get(), facts.size);
   const SegmentHeader& header = header_of(mapping);
   const bool arena = header.kind == SegmentKind::arena;
-  if (header.magic != segment_magic || header.size != facts.size || (arena && facts.size != arena_size)) {
+  if (header.magic != segment_magic || header.size != facts.size || (arena ? facts.size != arena_size : !is_single(mapping))) {
     fail("A shared handle came with a descriptor that is no shared memory of this library.");
   }
   // SUBTLE: not a duplicate, which would be the message's own open file and keep the message alive, to the kernel's mind.
   // (Where files cannot be opened again, messages have no lock of their own, and it does not matter.)
   Fd file = os::reopen(fd.get());
-  return add_segment(file ? std::move(file) : fd.duplicate(), std::move(mapping), id);
+  if (!file) file = fd.duplicate();
+  if (!arena && header.named != 0) hold_named(file.get());
+  return add_segment(std::move(file), std::move(mapping), id);
 }
 
 std::shared_ptr<std::byte> Heap::decode(detail::Reader& reader, Kind kind, std::size_t least_size) {
@@ -209,13 +208,12 @@ std::shared_ptr<std::byte> Heap::decode(detail::Reader& reader, Kind kind, std::
   Segment* segment = fd ? &open_segment(fd, encoded.segment) : find(encoded.segment);
   if (segment == nullptr) fail("A shared handle came without its descriptor: it was sent as another type, or damaged.");
   if (!segment->is_arena) {
-    const SegmentHeader& header = header_of(segment->mapping);
-    if (encoded.offset != single_offset || !right_kind || header.object_kind != encoded.kind || header.object_size < least_size ||
-        header.object_size > header.size - single_offset) {
+    const Part* part = part_at(segment->mapping, encoded.offset);
+    if (part == nullptr || !right_kind || part->kind != kind || part->size < least_size) {
       unmap_if_unused(*segment);
       fail("A shared handle was decoded as a handle of another type.");
     }
-    return handle(*segment, single_offset);
+    return handle(*segment, encoded.offset);
   }
   // The arrival, the message's own hold, must be there until this process has its own: and, since no descriptor came with
   // them, until the message's other handles have been adopted, too.
@@ -242,22 +240,29 @@ void Heap::close_arrival(std::size_t index) {
   unmap_if_unused(segment);
 }
 
+/// The last handle here may have been thrown away under a held lock. What this thread holds it can let go of; what another
+/// thread of this process holds runs through this mapping, and stays held by this process to its end: then it is false.
+bool Heap::settle_mutexes(std::byte* payload, std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    auto& mutex = *reinterpret_cast<os::RobustMutex*>(payload + i * mutex_stride);
+    if (mutex.looks_free()) continue;
+    if (mutex.is_mine())
+      mutex.unlock();
+    else if (mutex.is_held_here())
+      return false;
+  }
+  return true;
+}
+
 void Heap::release(Segment& segment, std::uint64_t offset) noexcept {
   const std::lock_guard guard(mutex_);
   const auto entry = segment.held.find(offset);
   if (--entry->second != 0) return;
-  if (segment.is_arena) {
+  if (!segment.is_arena) {
+    if (!settle_mutexes(segment.mapping.data() + offset, part_at(segment.mapping, offset)->mutex_count)) return;
+  } else {
     const auto& block = *reinterpret_cast<const BlockHeader*>(segment.mapping.data() + offset);
-    for (std::uint32_t i = 0; i < block.mutex_count; ++i) {
-      auto& mutex = *reinterpret_cast<os::RobustMutex*>(segment.arena.payload(offset) + i * mutex_stride);
-      if (mutex.looks_free()) continue;
-      // The last handle here was thrown away under a held lock. What this thread holds it can let go of; what another
-      // thread of this process holds runs through this mapping, and stays held by this process to its end.
-      if (mutex.is_mine())
-        mutex.unlock();
-      else if (mutex.is_held_here())
-        return;
-    }
+    if (!settle_mutexes(segment.arena.payload(offset), block.mutex_count)) return;
     try {
       segment.arena.release(offset, segment.holder);
     } catch (...) {

@@ -7,14 +7,19 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
+#include <ipc/detail/name_use.hpp>
 #include <ipc/detail/reader.hpp>
 #include <ipc/detail/writer.hpp>
 
 #include "ipc/os/memfd.hpp"
 #include "ipc/shm/arena.hpp"
+#include "ipc/shm/created_name.hpp"
 
 namespace ipc::shm {
 
@@ -40,6 +45,26 @@ class Heap {
   std::shared_ptr<std::byte> decode(detail::Reader& reader, Kind kind, std::size_t least_size);
   /// The room there is for a payload; at least what was asked for.
   std::size_t capacity(const std::byte* payload);
+
+  /// An object that unrelated processes find by its name: a segment of its own, of one part or more.
+  struct NamedPart {
+    Arena::Request request;
+    std::size_t least_size = 0;  ///< What there must be where the object exists already.
+  };
+  struct NamedRequest {
+    Name name;
+    detail::NameUse use = detail::NameUse::create;
+    std::uint64_t type_tag = 0;
+    std::string type_name;  ///< For messages.
+    std::vector<NamedPart> parts;
+    std::function<void(std::span<std::byte* const>)> construct;  ///< Gets all parts, zeroed; before anybody can open the object.
+  };
+  struct Named {
+    std::vector<std::shared_ptr<std::byte>> parts;
+    bool created = false;
+  };
+  /// Throws `std::system_error` (EEXIST, ENOENT), and `UsageError` when the name is taken by an object of another type.
+  Named named(const NamedRequest& request);
 
   struct Facts {
     std::size_t segments = 0;     ///< Mapped here.
@@ -69,7 +94,8 @@ class Heap {
     Fd life;                             ///< Keeps the number.
     std::uint32_t child_holder = crowd;  ///< While a fork is under way.
     Fd child_life;
-    bool is_family = false;  ///< Made by this process or one it was forked from: new blocks go here; stays mapped.
+    std::optional<CreatedName> name;  ///< Of a segment that this process made under one.
+    bool is_family = false;           ///< Made by this process or one it was forked from: new blocks go here; stays mapped.
     std::unordered_map<std::uint64_t, std::uint32_t> held;  ///< Offset of each block held -> how many `shared_ptr` families.
     std::unordered_map<int, Ticket> tickets;                ///< By descriptor; may be stale, see `ticket_in`.
   };
@@ -89,10 +115,12 @@ class Heap {
   Segment* find(os::FileId id);
   Segment& open_segment(const Fd& fd, os::FileId id);
   std::shared_ptr<std::byte> make_single(const Arena::Request& request, const std::function<void(std::byte*)>& construct);
+  Segment& open_named_segment(const NamedRequest& request, Fd file);
   std::shared_ptr<std::byte> handle(Segment& segment, std::uint64_t offset);
   Ticket* ticket_in(Segment& segment, detail::Writer& writer);
   Ticket new_ticket(Segment& segment, detail::Writer& writer);
   void close_arrival(std::size_t index);
+  static bool settle_mutexes(std::byte* payload, std::uint32_t count) noexcept;
   void release(Segment& segment, std::uint64_t offset) noexcept;
   void unmap_if_unused(Segment& segment);
   void before_fork() noexcept;

@@ -90,8 +90,17 @@ static_assert(size_of_class(class_of(513)) == 640 && size_of_class(class_of(640)
 
 enum class SegmentKind : std::uint32_t {
   arena = 1,   ///< Many blocks.
-  single = 2,  ///< One object, too large for an arena: its life is the segment's, which the kernel counts.
+  single = 2,  ///< One object, too large for an arena or with a name: its life is the segment's, which the kernel counts.
 };
+
+/// What a handle of a single segment refers to: the object, or, of one that is made of several, a piece of it.
+struct Part {
+  std::uint64_t offset;
+  std::uint64_t size;
+  Kind kind;
+  std::uint32_t mutex_count;  ///< As `BlockHeader::mutex_count`.
+};
+inline constexpr std::size_t most_parts = 2;
 
 struct Holder {
   std::atomic<std::uint32_t> in_use;  ///< Storing it commits. 0 implies that no block has this holder's bit.
@@ -103,8 +112,10 @@ struct SegmentHeader {
   std::uint64_t magic;
   std::uint64_t size;
   SegmentKind kind;
-  Kind object_kind;           ///< Of a single segment.
-  std::uint64_t object_size;  ///< Of a single segment, whose payload begins at `single_offset`.
+  std::uint32_t named;                 ///< Of a single segment: 1 if it was made under a name (names.hpp).
+  std::array<Part, most_parts> parts;  ///< Of a single segment; the first lies at `single_offset`, unused ones are zero.
+  std::uint64_t type_tag;              ///< Of a named segment.
+  std::array<char, 128> type_name;     ///< Of a named segment, for messages: cut, and ended by a NUL.
   alignas(cache_line) os::RobustMutex mutex;
   std::atomic<std::uint64_t> end;                      ///< Mutex. Behind the last block. Storing it extends the arena by one free block.
   std::uint64_t sweep_at;                              ///< Mutex. When `end` would pass this, references of the dead are looked for first.

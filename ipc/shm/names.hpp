@@ -65,7 +65,7 @@ Fd open_named(const Name& name);
 /// Opens what has the name, or makes it, whoever else does the same at the same time: all get the same one.
 struct Opened {
   Fd fd;
-  bool created;
+  bool created = false;
 };
 Opened open_or_create_named(const Name& name, std::size_t size, const std::function<void(const Fd&)>& build);
 /// For a file that came without its name: from here on `fd` holds its life as well.

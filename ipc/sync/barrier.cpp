@@ -4,6 +4,7 @@
 #include <limits>
 #include <new>
 #include <stdexcept>
+#include <span>
 #include <string>
 
 #include <ipc/barrier.hpp>
@@ -190,19 +191,55 @@ void BarrierState::reset() {
 
 namespace {
 
-std::shared_ptr<sync::BarrierState> make_barrier(int parties, std::int64_t timeout_ns) {
+std::uint32_t checked_parties(int parties) {
   if (parties < 1) throw std::invalid_argument("A barrier needs at least one party, not " + std::to_string(parties) + ".");
-  const auto count = static_cast<std::uint32_t>(parties);
-  const auto bytes = shm::Heap::instance().make({sync::BarrierState::kind, sync::BarrierState::size_for(count), count + 1},
-                                                [&](std::byte* at) { new (at) sync::BarrierState(count, timeout_ns); });
+  return static_cast<std::uint32_t>(parties);
+}
+
+std::int64_t nanoseconds(std::chrono::nanoseconds timeout) noexcept {
+  return timeout == Barrier::no_timeout ? -1 : std::max(timeout.count(), std::int64_t{0});
+}
+
+shm::Arena::Request room_for(std::uint32_t parties) {
+  return {sync::BarrierState::kind, sync::BarrierState::size_for(parties), parties + 1};
+}
+
+std::shared_ptr<sync::BarrierState> make_barrier(std::uint32_t parties, std::int64_t timeout_ns) {
+  const auto bytes =
+      shm::Heap::instance().make(room_for(parties), [&](std::byte* at) { new (at) sync::BarrierState(parties, timeout_ns); });
   return {bytes, reinterpret_cast<sync::BarrierState*>(bytes.get())};
+}
+
+bool is_whole(const sync::BarrierState& state) {
+  const std::size_t room = shm::Heap::instance().capacity(reinterpret_cast<const std::byte*>(&state));
+  return state.parties != 0 && room >= sync::BarrierState::size_for(state.parties);
 }
 
 }  // namespace
 
 Barrier::Barrier(int parties, std::function<void()> action, std::chrono::nanoseconds timeout)
-    : state_(make_barrier(parties, timeout == no_timeout ? -1 : std::max(timeout.count(), std::int64_t{0}))), action_(std::move(action)) {}
-Barrier::Barrier(std::shared_ptr<sync::BarrierState> state) noexcept : state_(std::move(state)) {}
+    : state_(make_barrier(checked_parties(parties), nanoseconds(timeout))), action_(std::move(action)) {}
+Barrier::Barrier(std::shared_ptr<sync::BarrierState> state, std::function<void()> action) noexcept
+    : state_(std::move(state)), action_(std::move(action)) {}
+
+Barrier Barrier::named(std::string_view name, detail::NameUse use, int parties, std::function<void()> action,
+                       std::chrono::nanoseconds timeout) {
+  const std::uint32_t count = checked_parties(parties);
+  const auto object =
+      shm::Heap::instance().named({shm::Name(name),
+                                   use,
+                                   detail::type_tag_of(typeid(Barrier)),
+                                   detail::type_name<Barrier>(),
+                                   {{room_for(count), sizeof(sync::BarrierState)}},
+                                   [&](std::span<std::byte* const> at) { new (at[0]) sync::BarrierState(count, nanoseconds(timeout)); }});
+  std::shared_ptr<sync::BarrierState> state(object.parts[0], reinterpret_cast<sync::BarrierState*>(object.parts[0].get()));
+  if (!is_whole(*state)) throw UsageError("The barrier named \"" + std::string(name) + "\" is damaged.");
+  if (use == detail::NameUse::open_or_create && state->parties != count) {
+    throw UsageError("The barrier named \"" + std::string(name) + "\" is for " + std::to_string(state->parties) + " parties, not " +
+                     std::to_string(count) + ".");
+  }
+  return Barrier(std::move(state), std::move(action));
+}
 
 int Barrier::wait() const {
   const std::int64_t timeout = state_->timeout_ns;
@@ -222,9 +259,7 @@ void Barrier::ipc_encode(detail::Writer& writer) const {
 
 Barrier Barrier::ipc_decode(detail::Reader& reader) {
   auto state = shm::decode_object<sync::BarrierState>(reader);
-  if (shm::Heap::instance().capacity(reinterpret_cast<std::byte*>(state.get())) < sync::BarrierState::size_for(state->parties)) {
-    throw EncodingError("A barrier is shorter than its parties need.");
-  }
+  if (!is_whole(*state)) throw EncodingError("A barrier is shorter than its parties need.");
   return Barrier(std::move(state));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <span>
 #include <string>
 
 #include <ipc/condition.hpp>
@@ -143,6 +144,24 @@ void ConditionState::notify(LockState& lock, std::uint32_t n) {
 
 Condition::Condition() : Condition(RLock()) {}
 Condition::Condition(detail::LockHandle lock) : lock_(std::move(lock)), state_(shm::make_object<sync::ConditionState>()) {}
+Condition Condition::named(std::string_view name, detail::NameUse use) {
+  using sync::ConditionState;
+  using sync::LockState;
+  const auto parts = shm::Heap::instance()
+                         .named({shm::Name(name),
+                                 use,
+                                 detail::type_tag_of(typeid(Condition)),
+                                 detail::type_name<Condition>(),
+                                 {{{LockState::kind, sizeof(LockState), LockState::mutexes}, sizeof(LockState)},
+                                  {{ConditionState::kind, sizeof(ConditionState), ConditionState::mutexes}, sizeof(ConditionState)}},
+                                 [](std::span<std::byte* const> at) {
+                                   new (at[0]) LockState(true);
+                                   new (at[1]) ConditionState();
+                                 }})
+                         .parts;
+  return {detail::LockHandle({parts[0], reinterpret_cast<LockState*>(parts[0].get())}),
+          {parts[1], reinterpret_cast<ConditionState*>(parts[1].get())}};
+}
 Condition::Condition(detail::LockHandle lock, std::shared_ptr<sync::ConditionState> state) noexcept
     : lock_(std::move(lock)), state_(std::move(state)) {}
 

@@ -30,6 +30,7 @@ bool EventState::wait(detail::Deadline deadline) {
 }  // namespace sync
 
 Event::Event() : state_(shm::make_object<sync::EventState>()) {}
+Event Event::named(std::string_view name, detail::NameUse use) { return Event(shm::named_object<Event, sync::EventState>(name, use)); }
 Event::Event(std::shared_ptr<sync::EventState> state) noexcept : state_(std::move(state)) {}
 
 void Event::set() const { state_->set(); }

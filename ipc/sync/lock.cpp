@@ -154,9 +154,15 @@ LockHandle LockHandle::decode(Reader& reader, bool recursive) {
 }  // namespace detail
 
 Lock::Lock() : LockHandle(false) {}
+Lock Lock::named(std::string_view name, detail::NameUse use) {
+  return Lock(detail::LockHandle(shm::named_object<Lock, sync::LockState>(name, use, false)));
+}
 Lock Lock::ipc_decode(detail::Reader& reader) { return Lock(decode(reader, false)); }
 
 RLock::RLock() : LockHandle(true) {}
+RLock RLock::named(std::string_view name, detail::NameUse use) {
+  return RLock(detail::LockHandle(shm::named_object<RLock, sync::LockState>(name, use, true)));
+}
 RLock RLock::ipc_decode(detail::Reader& reader) { return RLock(decode(reader, true)); }
 
 }  // namespace ipc

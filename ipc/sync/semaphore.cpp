@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <ipc/error.hpp>
 #include <ipc/semaphore.hpp>
 
 #include "ipc/base/kill_point.hpp"
@@ -74,14 +75,21 @@ bool SemaphoreState::release(std::uint32_t n) noexcept {
 
 namespace {
 
-std::shared_ptr<sync::SemaphoreState> make_semaphore(int n, std::uint32_t limit) {
+std::uint32_t checked_count(int n) {
   if (n < 0) throw std::invalid_argument("A semaphore cannot begin with " + std::to_string(n) + " units.");
-  return shm::make_object<sync::SemaphoreState>(static_cast<std::uint32_t>(n), limit);
+  return static_cast<std::uint32_t>(n);
+}
+
+std::shared_ptr<sync::SemaphoreState> make_semaphore(int n, std::uint32_t limit) {
+  return shm::make_object<sync::SemaphoreState>(checked_count(n), limit);
 }
 
 }  // namespace
 
 Semaphore::Semaphore(int n) : state_(make_semaphore(n, sync::SemaphoreState::largest_count)) {}
+Semaphore Semaphore::named(std::string_view name, detail::NameUse use, int n) {
+  return Semaphore(shm::named_object<Semaphore, sync::SemaphoreState>(name, use, checked_count(n), sync::SemaphoreState::largest_count));
+}
 Semaphore::Semaphore(std::shared_ptr<sync::SemaphoreState> state) noexcept : state_(std::move(state)) {}
 
 void Semaphore::acquire() const { state_->acquire(detail::Deadline::never()); }
@@ -100,6 +108,16 @@ void Semaphore::ipc_encode(detail::Writer& writer) const { shm::encode_object(wr
 Semaphore Semaphore::ipc_decode(detail::Reader& reader) { return Semaphore(shm::decode_object<sync::SemaphoreState>(reader)); }
 
 BoundedSemaphore::BoundedSemaphore(int n) : Semaphore(make_semaphore(n, static_cast<std::uint32_t>(n))) {}
+BoundedSemaphore::BoundedSemaphore(std::shared_ptr<sync::SemaphoreState> state) noexcept : Semaphore(std::move(state)) {}
+BoundedSemaphore BoundedSemaphore::named(std::string_view name, detail::NameUse use, int n) {
+  const std::uint32_t limit = checked_count(n);
+  auto state = shm::named_object<BoundedSemaphore, sync::SemaphoreState>(name, use, limit, limit);
+  if (use == detail::NameUse::open_or_create && state->limit != limit) {
+    throw UsageError("The bounded semaphore named \"" + std::string(name) + "\" has the bound " + std::to_string(state->limit) + ", not " +
+                     std::to_string(limit) + ".");
+  }
+  return BoundedSemaphore(std::move(state));
+}
 BoundedSemaphore::BoundedSemaphore(Semaphore semaphore) noexcept : Semaphore(std::move(semaphore)) {}
 BoundedSemaphore BoundedSemaphore::ipc_decode(detail::Reader& reader) { return BoundedSemaphore(Semaphore::ipc_decode(reader)); }
 

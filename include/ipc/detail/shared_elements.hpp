@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <ipc/detail/type_name.hpp>
@@ -14,6 +15,8 @@ namespace ipc::detail {
 
 class Reader;
 class Writer;
+struct NamedElements;
+struct NamedElementsRequest;
 
 /// A number of equal elements in shared memory, untyped: zeroed when made, freed when the last handle in any process goes,
 /// aligned to a cache line. Copies refer to the same memory. Any thread; what the elements mean is the users' agreement.
@@ -30,6 +33,7 @@ class SharedElements {
   static SharedElements decode(Reader& reader, std::uint64_t tag, std::size_t element_size);
 
  private:
+  friend NamedElements named_elements(const NamedElementsRequest& request);
   explicit SharedElements(std::shared_ptr<std::byte> data) noexcept : data_(std::move(data)) {}
 
   std::shared_ptr<std::byte> data_;
@@ -40,6 +44,13 @@ constexpr void require_shareable() {
   static_assert(std::is_trivially_copyable_v<T>, "Only trivially copyable types can be shared: what they own would not be.");
   static_assert(!std::is_pointer_v<T>, "A pointer means nothing in another process.");
   static_assert(alignof(T) <= 64, "Shared memory is aligned to 64 bytes.");
+}
+
+/// Names the type of elements, in the words that all compilers share.
+template <class Handle>
+std::uint64_t elements_tag() {
+  static const std::uint64_t tag = type_tag_of(typeid(Handle));
+  return tag;
 }
 
 /// Signed indexes: negative ones count from the end. Throws `std::out_of_range`.

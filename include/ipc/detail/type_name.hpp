@@ -54,6 +54,9 @@ constexpr std::uint64_t type_tag() noexcept {
   return type_tag_v<T>;
 }
 
+/// Names a type among the objects that programs of different compilers find by their names.
+inline std::uint64_t type_tag_of(const std::type_info& type) noexcept { return fnv1a(type.name()); }
+
 /// A mangled name as it is written in C++, with the standard library's inline namespaces left out.
 std::string demangle(const char* mangled);
 
