@@ -3,8 +3,8 @@
 #include <chrono>
 #include <limits>
 #include <new>
-#include <stdexcept>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include <ipc/barrier.hpp>

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <new>
-#include <stdexcept>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include <ipc/condition.hpp>
