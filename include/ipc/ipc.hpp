@@ -21,6 +21,8 @@
 #include <ipc/progress.hpp>
 #include <ipc/rlock.hpp>
 #include <ipc/semaphore.hpp>
+#include <ipc/shareable_list.hpp>
+#include <ipc/shared_memory.hpp>
 #include <ipc/unlink.hpp>
 #include <ipc/value.hpp>
 #include <ipc/wait.hpp>

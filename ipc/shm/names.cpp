@@ -1,7 +1,12 @@
 #include "ipc/shm/names.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -20,6 +25,7 @@ namespace {
 
 constexpr const char* directory = "/dev/shm";
 constexpr std::string_view object_prefix = "ipc.";
+constexpr std::string_view automatic_prefix = "psm_";  // As CPython makes them up.
 constexpr std::size_t longest_file_name = 255;
 
 // Far behind the bytes that an arena uses, and any content.
@@ -46,30 +52,30 @@ std::mutex& fork_guard() {
   throw std::system_error(error, std::generic_category(), "shared memory named \"" + name.text() + "\"");
 }
 
-bool has_name(const Name& name, int fd) {
-  const auto named = os::file_at(name.path());
+bool has_name(const std::string& path, int fd) {
+  const auto named = os::file_at(path);
   return named && *named == os::file_facts(fd).id;
 }
 
-bool remove_if_named(const Name& name, int fd) {
+bool remove_if_named(const std::string& path, int fd) {
   os::seize_byte(fd, name_byte);
   const base::ScopeExit let_go([&] { os::let_byte_go(fd, name_byte); });
-  if (!has_name(name, fd)) return false;
+  if (!has_name(path, fd)) return false;
   IPC_KILL_POINT("names.removing");
-  const bool removed = os::remove_name(name.path());
+  const bool removed = os::remove_name(path);
   IPC_KILL_POINT("names.removed");
   return removed;
 }
 
 /// Takes the name from a stale file; false when the file, of which nobody here has the life yet, is not stale.
-bool bury_if_stale(const Name& name, int fd) {
+bool bury_if_stale(const std::string& path, int fd) {
   if (!os::has_file_mark(fd)) return false;
   const std::lock_guard no_fork(fork_guard());
   if (!os::try_seize_byte(fd, life_byte)) return false;
   const base::ScopeExit let_go([&] { os::let_byte_go(fd, life_byte); });
   if (!os::has_file_mark(fd)) return false;  // The creator left in order a moment ago: first the mark goes, then the lock.
   IPC_KILL_POINT("names.stale");
-  remove_if_named(name, fd);
+  remove_if_named(path, fd);
   return true;
 }
 
@@ -77,11 +83,35 @@ bool bury_if_stale(const Name& name, int fd) {
 bool make_room(const Name& name) {
   try {
     const Fd other = os::open_file(name.path());
-    return !other || bury_if_stale(name, other.get());
+    return !other || bury_if_stale(name.path(), other.get());
   } catch (const std::system_error& error) {
     if (error.code() == std::errc::permission_denied) return false;  // Another user's.
     throw;
   }
+}
+
+/// Takes away the stale ones among all names of objects and automatic names of memory: nobody may ever ask for those again.
+void sweep_all() noexcept {
+  try {
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      const std::string file = entry.path().filename();
+      if (!file.starts_with(object_prefix) && !file.starts_with(automatic_prefix)) continue;
+      try {
+        const Fd fd = os::open_file(entry.path());
+        if (fd) bury_if_stale(entry.path(), fd.get());
+      } catch (const std::system_error&) {
+        // Another user's, or no file at all.
+      }
+    }
+  } catch (const std::exception&) {
+    // It is only a service to others.
+  }
+}
+
+/// Looks at all names every now and then: so seldom that it costs nothing, in a process that makes many as well.
+void sweep_now_and_then() noexcept {
+  static std::atomic<std::uint64_t> made{0};
+  if (std::has_single_bit(made.fetch_add(1, std::memory_order_relaxed) + 1)) sweep_all();
 }
 
 /// What has the name, with its life; empty when there is nothing.
@@ -89,11 +119,11 @@ Fd find(const Name& name) {
   for (;;) {
     Fd fd = os::open_file(name.path());
     if (!fd) return fd;
-    if (bury_if_stale(name, fd.get())) continue;
+    if (bury_if_stale(name.path(), fd.get())) continue;
     os::share_byte(fd.get(), life_byte);
     IPC_KILL_POINT("names.held");
     // It may have been found stale, or removed, before its life was ours.
-    if (has_name(name, fd.get())) return fd;
+    if (has_name(name.path(), fd.get())) return fd;
   }
 }
 
@@ -114,6 +144,7 @@ Name::Name(std::string_view text, std::string_view prefix) : text_(text) {
 }
 
 Fd create_named(const Name& name, std::size_t size, const std::function<void(const Fd&)>& build) {
+  sweep_now_and_then();
   os::NamelessFile file(directory, size);
   const int fd = file.fd().get();
   build(file.fd());
@@ -152,7 +183,7 @@ void remove_named(const Name& name) {
     const Fd fd = os::open_file(name.path());
     if (!fd) fail(ENOENT, name);
     const std::lock_guard no_fork(fork_guard());
-    if (remove_if_named(name, fd.get())) return;
+    if (remove_if_named(name.path(), fd.get())) return;
   }
 }
 
@@ -161,7 +192,7 @@ bool remove_named(const Name& name, int fd) {
   const Fd own = os::open_file(name.path());
   if (!own || os::file_facts(own.get()).id != os::file_facts(fd).id) return false;
   const std::lock_guard no_fork(fork_guard());
-  return remove_if_named(name, own.get());
+  return remove_if_named(name.path(), own.get());
 }
 
 void prepare_names() { fork_guard(); }

@@ -39,7 +39,8 @@ class Name {
 /// Every process that has a named file open holds a lock on it (os/held_byte.hpp), which goes with the process however it
 /// ends, and a file carries a mark (os::set_file_mark) until its creator leaves in order. A file with the mark that nobody
 /// holds any more is *stale*: its creator was killed. It is as good as gone: `create_named` replaces it, `open_named` does
-/// not find it, and whoever comes across it first takes the name away. A file without the mark keeps its name until
+/// not find it, and whoever comes across it first takes the name away; processes that make named files look for stale ones
+/// every now and then. A file without the mark keeps its name until
 /// `remove_named`, as POSIX has it.
 ///
 /// Liveness is the lock, and not a pid: containers that share /dev/shm need not share pids, and those who only opened an
