@@ -19,8 +19,8 @@
 
 namespace ipc {
 
-/// A list of a fixed number of items in named memory: Python's `multiprocessing.shared_memory.ShareableList`, byte for byte,
-/// so that programs of both languages read and write one list.
+/// A list of a fixed number of items in named memory: Python's `multiprocessing.shared_memory.ShareableList`, byte for byte (3.9 and
+/// newer), so that programs of both languages read and write one list.
 ///
 ///     ipc::ShareableList list({1, 2.5, true, "text", nullptr}, "settings");   // here
 ///     ShareableList(name="settings")[3] == "text"                             # in Python
