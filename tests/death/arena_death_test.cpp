@@ -5,7 +5,7 @@
 
 using namespace ipc;
 
-TEST_CASE("Heap: under 300 random kills of processes that allocate and release, it stays whole and leaks nothing") {
+TEST_CASE("Heap: under random kills of processes that allocate and release, it stays whole and leaks nothing") {
   const std::size_t before = shm::Heap::instance().facts().used_blocks;
   {
     const auto marks = test::make_counters();
@@ -27,7 +27,7 @@ TEST_CASE("Heap: under 300 random kills of processes that allocate and release, 
       }
     });
     stopping = [&] { return storm.stopping(); };
-    storm.run(300, 4);
+    storm.run(test::KillStorm::kills(150), 4);
     REQUIRE((*marks)[0] == 0);
     shm::Heap::instance().check();
   }

@@ -81,7 +81,7 @@ TEST_CASE("Barrier: a reset cut short by death leaves nobody waiting") {
   REQUIRE(again.wait() == 0);
 }
 
-TEST_CASE("Barrier: under 300 random kills of parties the others go on") {
+TEST_CASE("Barrier: under random kills of parties the others go on") {
   const Barrier barrier(2);
   std::function<bool()> stopping;
   test::KillStorm storm(4, [&](int, test::KillStorm::Account account) {
@@ -97,5 +97,5 @@ TEST_CASE("Barrier: under 300 random kills of parties the others go on") {
     barrier.abort();
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(300, 6);
+  storm.run(test::KillStorm::kills(150), 6);
 }

@@ -88,7 +88,7 @@ TEST_CASE("Condition: more waiters than it has places, one after the other, all 
   REQUIRE(alive.wait() == 0);
 }
 
-TEST_CASE("Condition: under 300 random kills of waiters and notifiers the others go on") {
+TEST_CASE("Condition: under random kills of waiters and notifiers the others go on") {
   const Condition condition;
   const auto shared = test::make_counters();
   auto& items = (*shared)[0];
@@ -108,5 +108,5 @@ TEST_CASE("Condition: under 300 random kills of waiters and notifiers the others
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(300, 5);
+  storm.run(test::KillStorm::kills(150), 5);
 }

@@ -26,7 +26,7 @@ TEST_CASE("Lock: a process killed at any point of lock and unlock leaves it to t
   lock.unlock();
 }
 
-TEST_CASE("Lock: under 300 random kills the others go on, and the total is exact up to what the dead were doing") {
+TEST_CASE("Lock: under random kills the others go on, and the total is exact up to what the dead were doing") {
   const Lock lock;
   const auto shared = test::make_counters();
   auto& first = (*shared)[0];
@@ -48,7 +48,7 @@ TEST_CASE("Lock: under 300 random kills the others go on, and the total is exact
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(300, 1);
+  storm.run(test::KillStorm::kills(150), 1);
   lock.lock();
   REQUIRE(broken == 0);
   REQUIRE(first >= storm.least());

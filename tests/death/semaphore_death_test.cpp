@@ -52,7 +52,7 @@ TEST_CASE("Semaphore: a waiter killed at any point of its wait harms nobody, and
   REQUIRE(next.wait() == 0);
 }
 
-TEST_CASE("Semaphore: under 300 random kills of givers and takers the others go on, and no unit comes from nowhere") {
+TEST_CASE("Semaphore: under random kills of givers and takers the others go on, and no unit comes from nowhere") {
   const Semaphore semaphore(0);
   const auto totals = test::make_counters();
   std::function<bool()> stopping;
@@ -72,7 +72,7 @@ TEST_CASE("Semaphore: under 300 random kills of givers and takers the others go 
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(300, 2);
+  storm.run(test::KillStorm::kills(150), 2);
   // [0] releases begun, [1] done, [2] acquisitions begun, [3] done. A process dies in one operation at most.
   REQUIRE(semaphore.get_value() >= (*totals)[1] - (*totals)[2]);
   REQUIRE(semaphore.get_value() <= (*totals)[0] - (*totals)[3]);

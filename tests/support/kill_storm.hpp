@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdlib>
 #include <functional>
 #include <random>
 #include <vector>
@@ -22,8 +23,13 @@ class KillStorm {
   KillStorm(int size, std::function<void(int, Account)> work) : size_(size), work_(std::move(work)), counters_(make_counters()) {}
 
   bool stopping() const { return (*counters_)[511] != 0; }
-  /// Kills `kills` processes, then stops the others.
-  void run(int kills, unsigned seed) {
+  /// How many processes a storm kills: `usual`, or what the environment's IPC_TEST_KILLS says, for long runs.
+  static int kills(int usual) {
+    const char* text = std::getenv("IPC_TEST_KILLS");
+    return text == nullptr ? usual : std::atoi(text);
+  }
+  /// Kills `kills` processes, then stops the others, when all together have finished so many operations at least.
+  void run(int kills, unsigned seed, std::int64_t least_operations = 0) {
     std::mt19937 random(seed);
     std::vector<ForkedChild> children;
     for (int i = 0; i < size_; ++i) children.push_back(start(i));
@@ -41,6 +47,7 @@ class KillStorm {
       settle(victim);
       children[victim] = start(static_cast<int>(victim));
     }
+    wait_until([&] { return least() >= least_operations; });
     (*counters_)[511] = 1;
   }
   /// Operations that were surely finished, and that may have been, over all processes ever.

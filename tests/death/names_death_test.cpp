@@ -1,0 +1,155 @@
+#include "ipc/shm/names.hpp"
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <ipc/array.hpp>
+#include <ipc/shared_memory.hpp>
+#include <ipc/unlink.hpp>
+#include <ipc/value.hpp>
+
+#include "ipc/base/kill_point.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/kill_storm.hpp"
+#include "tests/support/shm_names.hpp"
+
+using namespace ipc;
+
+namespace {
+
+template <class F>
+int error_of(F f) {
+  try {
+    f();
+    return 0;
+  } catch (const std::system_error& error) {
+    return error.code().value();
+  }
+}
+
+/// Runs `body` in a process that is killed when it passes the point.
+template <class F>
+void killed_at(const char* point, F body) {
+  test::ForkedChild child([&] {
+    base::arm_kill_point(point);
+    body();
+  });
+  REQUIRE(child.wait() == -SIGKILL);
+}
+
+}  // namespace
+
+TEST_CASE("Names: a maker killed at any point leaves no name, or one that can be made again") {
+  const test::UniqueName name;
+  const auto* point = GENERATE("names.built", "names.linked");
+  killed_at(point, [&] { Value<int>::create(name, 7); });
+  REQUIRE(name.has_object() == (point == std::string("names.linked")));
+  SECTION("which open does not find") {
+    REQUIRE(error_of([&] { Value<int>::open(name); }) == ENOENT);
+  }
+  SECTION("and create replaces") {
+    const auto value = Value<int>::create(name, 8);
+    REQUIRE(Value<int>::open(name).get() == 8);
+    ipc::unlink(name);
+  }
+  REQUIRE_FALSE(name.has_object());
+}
+
+TEST_CASE("Names: an opener killed at any point keeps nobody from anything") {
+  const test::UniqueName name;
+  const auto value = Value<int>::create(name, 7);
+  killed_at("names.held", [&] { Value<int>::open(name); });
+  REQUIRE(Value<int>::open(name) == value);
+  ipc::unlink(name);
+}
+
+TEST_CASE("Names: one that is killed taking a name away leaves that to the next") {
+  const test::UniqueName name;
+  const auto* point = GENERATE("names.removing", "names.removed");
+  SECTION("by unlink") {
+    const auto value = Value<int>::create(name, 7);
+    killed_at(point, [&] { ipc::unlink(name); });
+    REQUIRE(error_of([&] { ipc::unlink(name); }) == (point == std::string("names.removing") ? 0 : ENOENT));
+  }
+  SECTION("of shared memory") {
+    killed_at(point, [&] { SharedMemory::create(10, name); });
+    REQUIRE(error_of([&] { SharedMemory::open(name); }) == ENOENT);
+    REQUIRE_FALSE(name.has_memory());
+  }
+}
+
+TEST_CASE("Names: one that is killed burying a stale name leaves that to the next") {
+  const test::UniqueName name;
+  const auto* point = GENERATE("names.stale", "names.removing", "names.removed");
+  killed_at("names.linked", [&] { Value<int>::create(name, 7); });
+  killed_at(point, [&] { Value<int>::create(name, 8); });
+  REQUIRE(Value<int>::open_or_create(name, 9).get() == 9);
+  ipc::unlink(name);
+  REQUIRE_FALSE(name.has_object());
+}
+
+TEST_CASE("Names: made, opened and unlinked by 8 processes under random kills, every object found is whole, and no name is left") {
+  constexpr std::size_t elements = 700;
+  const std::array<test::UniqueName, 3> names;
+  const auto shared = test::make_counters();
+  auto& broken = (*shared)[0];
+  auto& found = (*shared)[1];
+  auto& made = (*shared)[2];
+  std::function<bool()> stopping;
+  test::KillStorm storm(8, [&](int index, test::KillStorm::Account account) {
+    std::mt19937 random(static_cast<unsigned>(index) * 7919 + static_cast<unsigned>(::getpid()));
+    std::optional<Array<std::uint64_t>> kept;
+    while (!stopping()) {
+      ++account.begun;
+      const auto& name = names[random() % names.size()];
+      const auto token = 1 + random();
+      const std::vector<std::uint64_t> content(elements, token);
+      const auto look = [&](const Array<std::uint64_t>& array) {
+        // Nobody writes after the making: all elements are the maker's.
+        const std::uint64_t first = array.at(0);
+        if (array.size() != elements || first == 0) ++broken;
+        for (std::size_t i = 0; i < array.size(); ++i) broken += array.at(static_cast<std::ptrdiff_t>(i)) != first ? 1 : 0;
+        ++found;
+        kept = random() % 2 == 0 ? std::optional(array) : std::nullopt;
+      };
+      const int error = error_of([&] {
+        switch (random() % 4) {
+          case 0: {
+            const auto array = Array<std::uint64_t>::create(name, content);
+            if (array.at(0) != token) ++broken;
+            ++made;
+            kept = random() % 2 == 0 ? std::optional(array) : std::nullopt;
+            break;
+          }
+          case 1:
+            look(Array<std::uint64_t>::open(name));
+            break;
+          case 2:
+            look(Array<std::uint64_t>::open_or_create(name, content));
+            break;
+          default:
+            ipc::unlink(name);
+        }
+      });
+      if (error != 0 && error != EEXIST && error != ENOENT) ++broken;
+      ++account.done;
+    }
+  });
+  stopping = [&] { return storm.stopping(); };
+  const int kills = test::KillStorm::kills(30);
+  storm.run(kills, 8, 100 * kills);
+  REQUIRE(broken == 0);
+  REQUIRE(found > 0);
+  REQUIRE(made > 0);
+  for (const auto& name : names) {
+    const int error = error_of([&] { ipc::unlink(name); });
+    REQUIRE((error == 0 || error == ENOENT));
+    REQUIRE_FALSE(name.has_object());
+  }
+}
