@@ -179,7 +179,7 @@ Heap::Segment& Heap::open_segment(const Fd& fd, os::FileId id) {
   const os::FileFacts facts = os::file_facts(fd.get());
   if (facts.id != id) fail("A shared handle came with the wrong descriptor: it was sent as another type, or damaged.");
   if (Segment* known = find(id)) return *known;
-  if (facts.size < first_block) fail("A shared handle came with a descriptor that is no shared memory of this library.");
+  if (facts.size <= single_offset) fail("A shared handle came with a descriptor that is no shared memory of this library.");
   os::Mapping mapping(fd.get(), facts.size);
   const SegmentHeader& header = header_of(mapping);
   const bool arena = header.kind == SegmentKind::arena;

@@ -182,6 +182,25 @@ TEST_CASE("Named: objects that separate processes open are one object") {
   for (const auto* name : {&lock_name, &total_name, &gate_name}) ipc::unlink(*name);
 }
 
+TEST_CASE("Named: a handle that is sent is the same object in a process that never heard the name") {
+  const test::UniqueName name;
+  auto [here, there] = os::packet_socket_pair();
+  test::ForkedChild child([&there = there] {  // Forked before there is anything.
+    const auto value = test::from_message<Value<int>>(test::receive_message(there.get()));
+    value.update([](int& x) { ++x; });
+    test::send_message(there.get(), test::to_message(value));
+    ::pause();
+  });
+  {
+    const auto value = Value<int>::create(name, 5);
+    test::send_message(here.get(), test::to_message(value));
+  }
+  const auto value = test::from_message<Value<int>>(test::receive_message(here.get()));
+  REQUIRE(value.get() == 6);
+  REQUIRE(Value<int>::open(name) == value);
+  ipc::unlink(name);
+}
+
 TEST_CASE("Named: a condition brings its lock along") {
   const test::UniqueName name;
   const test::UniqueName turn_name;
