@@ -19,6 +19,7 @@
 #include <ipc/pool.hpp>
 #include <ipc/process.hpp>
 #include <ipc/progress.hpp>
+#include <ipc/queue.hpp>
 #include <ipc/rlock.hpp>
 #include <ipc/semaphore.hpp>
 #include <ipc/shareable_list.hpp>

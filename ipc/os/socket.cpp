@@ -29,17 +29,18 @@ SendStatus send_packet(int socket, std::span<const std::byte> bytes, std::span<c
   throw std::system_error(errno, std::generic_category(), "sendmsg");
 }
 
-ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vector<Fd>& fds, bool block) {
+namespace {
+
+ReceivedPacket receive(int socket, std::span<std::byte> buffer, std::vector<Fd>& fds, int flags) {
   iovec part{buffer.data(), buffer.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   RightsBuffer rights;
   rights.expect(message);
-  const int flags = MSG_CMSG_CLOEXEC | (block ? 0 : MSG_DONTWAIT);
-  auto size = retry([&] { return ::recvmsg(socket, &message, flags); });
+  auto size = retry([&] { return ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC); });
   // A peer that closes with packets unread leaves this error once, before what it had sent itself.
-  if (size < 0 && errno == ECONNRESET) size = retry([&] { return ::recvmsg(socket, &message, flags); });
+  if (size < 0 && errno == ECONNRESET) size = retry([&] { return ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC); });
   if (size < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {ReceiveStatus::would_block, 0};
     if (errno == ECONNRESET) return {ReceiveStatus::closed, 0};
@@ -53,6 +54,36 @@ ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vect
     throw std::system_error(EMSGSIZE, std::generic_category(), "recvmsg: the packet is larger than the buffer");
   if (size == 0) return {ReceiveStatus::closed, 0};
   return {ReceiveStatus::received, static_cast<std::size_t>(size)};
+}
+
+}  // namespace
+
+ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vector<Fd>& fds, bool block) {
+  return receive(socket, buffer, fds, block ? 0 : MSG_DONTWAIT);
+}
+
+ReceivedPacket peek_packet(int socket, std::span<std::byte> buffer, std::vector<Fd>& fds) {
+  return receive(socket, buffer, fds, MSG_PEEK | MSG_DONTWAIT);
+}
+
+ReceivedPacket peek_bytes(int socket, std::span<std::byte> buffer) {
+  const auto size = retry([&] { return ::recv(socket, buffer.data(), buffer.size(), MSG_PEEK | MSG_DONTWAIT); });
+  if (size > 0) return {ReceiveStatus::received, static_cast<std::size_t>(size)};
+  if (size == 0 || errno == ECONNRESET) return {ReceiveStatus::closed, 0};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return {ReceiveStatus::would_block, 0};
+  throw std::system_error(errno, std::generic_category(), "recv");
+}
+
+bool drop_packet(int socket) noexcept {
+  std::byte first{};
+  return retry([&] { return ::recv(socket, &first, 1, MSG_DONTWAIT); }) > 0;
+}
+
+void set_send_room(int socket, std::size_t bytes) noexcept {
+  const int wanted = static_cast<int>(bytes);
+  if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0) {
+    ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+  }
 }
 
 }  // namespace ipc::os

@@ -31,4 +31,15 @@ struct ReceivedPacket {
 /// kernel dropped because this process is at its descriptor limit, throw `std::system_error` (EMSGSIZE, EMFILE).
 ReceivedPacket receive_packet(int socket, std::span<std::byte> buffer, std::vector<Fd>& fds, bool block = true);
 
+/// As `receive_packet` without blocking, but the packet stays: the same descriptors will come once more. When the kernel dropped
+/// some, because this process is at its limit, they are still in the packet.
+ReceivedPacket peek_packet(int socket, std::span<std::byte> buffer, std::vector<Fd>& fds);
+/// The first bytes of the next packet, which stays, without its descriptors; does not block.
+ReceivedPacket peek_bytes(int socket, std::span<std::byte> buffer);
+/// Throws the next packet away, descriptors included; does not block. False when there is none.
+bool drop_packet(int socket) noexcept;
+
+/// Asks for room for about so many bytes of packets that were sent and not yet received; the system's limit holds.
+void set_send_room(int socket, std::size_t bytes) noexcept;
+
 }  // namespace ipc::os

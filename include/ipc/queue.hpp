@@ -1,0 +1,212 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ipc/detail/codec.hpp>
+#include <ipc/detail/queue_handle.hpp>
+#include <ipc/detail/queue_items.hpp>
+#include <ipc/error.hpp>
+
+namespace ipc {
+
+/// What `Queue`, `SimpleQueue` and `JoinableQueue` have in common: items of type T on their way from any number of processes
+/// to any number of others, first in, first out; items of one producer arrive in its order.
+///
+/// An item is encoded inside `put`, by the caller's thread: what cannot be encoded is thrown there, and what happens to the
+/// object later changes nothing. It is there for every process when `put` returns; nothing has to be flushed or joined, and a
+/// producer may end, or be killed, at once. Items may hold shared handles, connections and descriptors (up to 253 each).
+/// A process that is killed at any instruction loses at most the item in its own hands, and blocks nobody.
+///
+/// Waits end by an item (or room), by their time-out, and by `shutdown` and `close`. Items are copied under a lock that is held
+/// for just that; also calls that do not wait for items wait for it.
+/// Any thread may use one handle at the same time as others.
+template <class T>
+class BasicQueue : public detail::QueueHandle {
+  static_assert(std::is_same_v<T, std::remove_cvref_t<T>>, "ipc: a queue holds values");
+
+ public:
+  using value_type = T;
+
+  /// Waits while the queue is full. These throw `ShutDown`; `UsageError` when this process has closed the queue; what encoding
+  /// the item throws; `std::system_error` when the system has no memory for it: in each case the queue is as before.
+  void put(const T& item) const { put_by(item, detail::Deadline::never()); }
+  void put(T&& item) const { put_by(std::move(item), detail::Deadline::never()); }
+  /// Throws `Full` when there is no room in time. An item that can only be moved is the caller's again then, as with all
+  /// calls that can fail for want of room.
+  template <class Rep, class Period>
+  void put(const T& item, std::chrono::duration<Rep, Period> time) const {
+    if (!put_by(item, detail::Deadline::after(time))) fail_full();
+  }
+  template <class Rep, class Period>
+  void put(T&& item, std::chrono::duration<Rep, Period> time) const {
+    if (!put_by(std::move(item), detail::Deadline::after(time))) fail_full();
+  }
+  void put_nowait(const T& item) const {
+    if (!try_put(item)) fail_full();
+  }
+  void put_nowait(T&& item) const {
+    if (!try_put(std::move(item))) fail_full();
+  }
+  /// False when the queue is full.
+  [[nodiscard]] bool try_put(const T& item) const { return put_by(item, detail::Deadline::expired_already()); }
+  [[nodiscard]] bool try_put(T&& item) const { return put_by(std::move(item), detail::Deadline::expired_already()); }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_put_for(const T& item, std::chrono::duration<Rep, Period> time) const {
+    return put_by(item, detail::Deadline::after(time));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_put_for(T&& item, std::chrono::duration<Rep, Period> time) const {
+    return put_by(std::move(item), detail::Deadline::after(time));
+  }
+  /// As `put` of each element, in order, but for many at a time; waits for room where there is not enough for all. When it
+  /// throws, elements before the one that could not be encoded, or before the shutdown, have been put.
+  template <std::ranges::input_range R>
+  void put_many(R&& items) const {
+    detail::put_range<T>(std::forward<R>(items),
+                         [this](std::span<const detail::OutgoingItem> encoded) { put_items(encoded, detail::Deadline::never()); });
+  }
+
+  /// Waits for an item. These throw `ShutDown` when the queue has been shut down and everything has been taken;
+  /// `UsageError` when this process has closed the queue; `EncodingError` when the item cannot be decoded (it is gone then).
+  T get() const { return *get_by(detail::Deadline::never()); }
+  /// Throws `Empty` when there is no item in time.
+  template <class Rep, class Period>
+  T get(std::chrono::duration<Rep, Period> time) const {
+    return item_or_empty(get_by(detail::Deadline::after(time)));
+  }
+  T get_nowait() const { return item_or_empty(try_get()); }
+  [[nodiscard]] std::optional<T> try_get() const { return get_by(detail::Deadline::expired_already()); }
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> time) const {
+    return get_by(detail::Deadline::after(time));
+  }
+  /// Waits for an item, then takes up to `max` of those that are there. If one cannot be decoded, the others are lost with it.
+  std::vector<T> get_many(std::size_t max) const { return get_many_by(max, detail::Deadline::never()); }
+  /// As above; none at the end of the time.
+  template <class Rep, class Period>
+  std::vector<T> get_many(std::size_t max, std::chrono::duration<Rep, Period> time) const {
+    return get_many_by(max, detail::Deadline::after(time));
+  }
+
+  /// `for (T item : queue)`: takes items until the queue is shut down and empty.
+  class Iterator {
+   public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+    /// Items that cannot be copied are given away.
+    using reference = std::conditional_t<std::is_copy_constructible_v<T>, T&, T&&>;
+
+    Iterator() = default;
+    explicit Iterator(const BasicQueue& queue) : queue_(&queue), item_(queue.next()) {}
+    reference operator*() const { return static_cast<reference>(*item_); }
+    Iterator& operator++() {
+      item_.reset();
+      item_ = queue_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.item_; }
+
+   private:
+    const BasicQueue* queue_ = nullptr;
+    mutable std::optional<T> item_;
+  };
+  Iterator begin() const { return Iterator(*this); }
+  std::default_sentinel_t end() const { return {}; }
+
+ protected:
+  using Flavour = QueueHandle::Flavour;
+  static Type type(Flavour flavour) { return {detail::type_tag<T>(), flavour, !detail::Codec<T>::flat}; }
+  BasicQueue(Flavour flavour, std::ptrdiff_t maxsize) : QueueHandle(type(flavour), maxsize) {}
+  BasicQueue(Flavour flavour, detail::Reader& reader) : QueueHandle(reader, type(flavour)) {}
+
+ private:
+  template <class U>
+  bool put_by(U&& item, detail::Deadline deadline) const {
+    return detail::put_one<T>(std::forward<U>(item),
+                              [&](const detail::OutgoingItem& encoded) { return put_items(std::span(&encoded, 1), deadline) == 1; });
+  }
+  std::optional<T> get_by(detail::Deadline deadline) const {
+    return detail::get_one<T>([&](detail::ItemSink& sink) { return get_items(sink, 1, deadline) == 1; });
+  }
+  std::vector<T> get_many_by(std::size_t max, detail::Deadline deadline) const {
+    std::vector<T> items;
+    while (items.size() < max) {
+      // Nobody waits for more than the first.
+      if (!items.empty() && empty()) break;
+      const std::size_t count = detail::get_some(items, [&](detail::ItemSink& sink) {
+        return get_items(sink, max - items.size(), items.empty() ? deadline : detail::Deadline::expired_already());
+      });
+      if (count == 0) break;
+    }
+    return items;
+  }
+  std::optional<T> next() const {
+    try {
+      return get_by(detail::Deadline::never());
+    } catch (const ShutDown&) {
+      return std::nullopt;
+    }
+  }
+  static T item_or_empty(std::optional<T> item) {
+    if (!item) fail_empty();
+    return std::move(*item);
+  }
+};
+
+/// A queue of at most `maxsize` items; 0 and less: as many as there is memory for.
+template <class T>
+class Queue : public BasicQueue<T> {
+ public:
+  /// Throws `std::system_error`.
+  explicit Queue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(BasicQueue<T>::Flavour::queue, maxsize) {}
+  static Queue ipc_decode(detail::Reader& reader) { return Queue(reader); }
+
+ private:
+  explicit Queue(detail::Reader& reader) : BasicQueue<T>(BasicQueue<T>::Flavour::queue, reader) {}
+};
+
+/// A queue without a limit.
+template <class T>
+class SimpleQueue : public BasicQueue<T> {
+ public:
+  /// Throws `std::system_error`.
+  SimpleQueue() : BasicQueue<T>(BasicQueue<T>::Flavour::simple, 0) {}
+  static SimpleQueue ipc_decode(detail::Reader& reader) { return SimpleQueue(reader); }
+
+ private:
+  explicit SimpleQueue(detail::Reader& reader) : BasicQueue<T>(BasicQueue<T>::Flavour::simple, reader) {}
+};
+
+/// A queue that knows how many of its items are not done yet: whoever has taken one calls `task_done` when it is.
+template <class T>
+class JoinableQueue : public BasicQueue<T> {
+ public:
+  /// Throws `std::system_error`.
+  explicit JoinableQueue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(BasicQueue<T>::Flavour::joinable, maxsize) {}
+  static JoinableQueue ipc_decode(detail::Reader& reader) { return JoinableQueue(reader); }
+
+  /// Throws `std::invalid_argument` when more are done than were put.
+  void task_done() const { this->item_done(); }
+  /// Waits until everything that was put is done.
+  void join() const { this->join_by(detail::Deadline::never()); }
+  /// Whether that was so in time.
+  template <class Rep, class Period>
+  bool join(std::chrono::duration<Rep, Period> time) const {
+    return this->join_by(detail::Deadline::after(time));
+  }
+
+ private:
+  explicit JoinableQueue(detail::Reader& reader) : BasicQueue<T>(BasicQueue<T>::Flavour::joinable, reader) {}
+};
+
+}  // namespace ipc

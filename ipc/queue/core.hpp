@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <ipc/detail/deadline.hpp>
+#include <ipc/detail/queue_handle.hpp>
+
+#include "ipc/os/mapping.hpp"
+#include "ipc/os/memfd.hpp"
+#include "ipc/queue/freight.hpp"
+#include "ipc/queue/layout.hpp"
+#include "ipc/queue/ring.hpp"
+
+namespace ipc::queues {
+
+/// What makes up a queue, outside of any process: its memory, the bell that tells of items to those who poll, and the socket in
+/// which descriptors travel, if its items can have any.
+struct Parts {
+  Fd memory;
+  Fd bell;
+  Freight::Ends freight;
+};
+
+struct Identity {
+  std::uint64_t type_tag = 0;
+  Flavour flavour = Flavour::queue;
+};
+
+/// This process's view of a queue; one for each queue, however many handles there are. Any thread.
+class Core {
+ public:
+  /// A new queue. `most_items` is at least 1. Throws `std::system_error`.
+  static std::shared_ptr<Core> make(const Identity& identity, std::uint64_t most_items, bool carries_fds);
+  /// An existing one; `EncodingError` when the parts are none, or a queue of something else.
+  static std::shared_ptr<Core> open(Parts parts, const Identity& identity);
+
+  Core(Parts parts, os::FileId id);
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core();
+
+  /// See detail::QueueHandle.
+  std::size_t put(std::span<const detail::OutgoingItem> items, detail::Deadline deadline);
+  std::size_t get(detail::ItemSink& sink, std::size_t most, detail::Deadline deadline);
+  std::size_t size() const;
+  bool empty() const;
+  bool full() const;
+  void close();
+  bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+  void shut_down(bool at_once);
+  void item_done();
+  bool join(detail::Deadline deadline);
+  /// The bell's descriptor; from now on it is rung.
+  int watch();
+  /// Whether `get` would not wait.
+  bool ready() const noexcept;
+
+  const QueueWords& words() const noexcept { return *words_; }
+  int memory() const noexcept { return memory_.get(); }
+  int bell() const noexcept { return bell_.get(); }
+  const Freight& freight() const noexcept { return freight_; }
+
+ private:
+  enum class Stopped { not_at_all, full, freight };
+  struct Pushed {
+    std::size_t count = 0;
+    Stopped by = Stopped::not_at_all;
+    std::uint32_t unloaded = 0;  ///< `QueueWords::unloaded` before that was found.
+  };
+  class Hold;
+
+  Mark tail() const noexcept { return Mark::of(words_->tail.load(std::memory_order_acquire)); }
+  Mark head() const noexcept { return Mark::of(words_->head.load(std::memory_order_acquire)); }
+  Mark contents() const noexcept;
+  bool bounded() const noexcept { return words_->most_items <= UINT32_MAX; }
+  Down down() const noexcept { return words_->down.load(std::memory_order_acquire); }
+  bool has_room() const noexcept { return contents().items < words_->most_items; }
+  bool has_item() const noexcept { return contents().items != 0; }
+  void require_open() const;
+  void require_up() const;
+  bool wait_for_room(const Pushed& pushed, detail::Deadline deadline);
+
+  Pushed push(std::span<const detail::OutgoingItem> items);
+  bool push_one(const detail::OutgoingItem& item, Mark& at, Pushed& pushed);
+  void make_room(Mark at, std::size_t units);
+  std::size_t pop(detail::ItemSink& sink, std::size_t most);
+  void shrink(Mark at);
+  void wake_all();
+  void ring() noexcept;
+  void mute() noexcept;
+
+  Fd memory_;
+  Fd bell_;
+  Freight freight_;
+  os::FileId id_;
+  os::Mapping first_page_;
+  QueueWords* words_;
+  Window put_window_;
+  Window get_window_;
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace ipc::queues
