@@ -125,7 +125,7 @@ class BasicQueue : public detail::QueueHandle {
 
  protected:
   using Flavour = QueueHandle::Flavour;
-  static Type type(Flavour flavour) { return {detail::type_tag<T>(), flavour, !detail::Codec<T>::flat}; }
+  static Type type(Flavour flavour) { return {detail::type_tag<T>(), flavour, !detail::DirectItem<T>}; }
   BasicQueue(Flavour flavour, std::ptrdiff_t maxsize) : QueueHandle(type(flavour), maxsize) {}
   BasicQueue(Flavour flavour, detail::Reader& reader) : QueueHandle(reader, type(flavour)) {}
 

@@ -11,7 +11,7 @@ namespace ipc::detail {
 namespace {
 
 /// What a thread keeps of the memory that a large item took.
-constexpr std::size_t most_kept = std::size_t{1} << 20;
+constexpr std::size_t most_kept = std::size_t{4} << 20;
 
 template <class T>
 struct Lendable {
