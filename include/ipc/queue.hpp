@@ -6,13 +6,16 @@
 #include <optional>
 #include <ranges>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <ipc/detail/codec.hpp>
+#include <ipc/detail/name_use.hpp>
 #include <ipc/detail/queue_handle.hpp>
 #include <ipc/detail/queue_items.hpp>
+#include <ipc/detail/type_name.hpp>
 #include <ipc/error.hpp>
 
 namespace ipc {
@@ -125,9 +128,14 @@ class BasicQueue : public detail::QueueHandle {
 
  protected:
   using Flavour = QueueHandle::Flavour;
-  static Type type(Flavour flavour) { return {detail::type_tag<T>(), flavour, !detail::DirectItem<T>}; }
-  BasicQueue(Flavour flavour, std::ptrdiff_t maxsize) : QueueHandle(type(flavour), maxsize) {}
-  BasicQueue(Flavour flavour, detail::Reader& reader) : QueueHandle(reader, type(flavour)) {}
+  BasicQueue(const Type& type, std::ptrdiff_t maxsize) : QueueHandle(type, maxsize) {}
+  BasicQueue(const Type& type, std::string_view name, detail::NameUse use, std::ptrdiff_t maxsize)
+      : QueueHandle(type, name, use, maxsize) {}
+  BasicQueue(const Type& type, detail::Reader& reader) : QueueHandle(type, reader) {}
+  template <class Q>
+  static Type type_of(Flavour flavour) {
+    return {detail::type_tag<T>(), flavour, !detail::DirectItem<T>, [] { return detail::type_name<Q>(); }};
+  }
 
  private:
   template <class U>
@@ -168,11 +176,21 @@ template <class T>
 class Queue : public BasicQueue<T> {
  public:
   /// Throws `std::system_error`.
-  explicit Queue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(BasicQueue<T>::Flavour::queue, maxsize) {}
+  explicit Queue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(type(), maxsize) {}
+  /// A named one for unrelated processes: see unlink.hpp. Items cannot carry descriptors and shared handles then (`UsageError`
+  /// from `put`), and there is no `fileno`.
+  static Queue create(std::string_view name, std::ptrdiff_t maxsize = 0) { return Queue(name, detail::NameUse::create, maxsize); }
+  static Queue open(std::string_view name) { return Queue(name, detail::NameUse::open, 0); }
+  /// Throws `UsageError` when there is one with another `maxsize`.
+  static Queue open_or_create(std::string_view name, std::ptrdiff_t maxsize = 0) {
+    return Queue(name, detail::NameUse::open_or_create, maxsize);
+  }
   static Queue ipc_decode(detail::Reader& reader) { return Queue(reader); }
 
  private:
-  explicit Queue(detail::Reader& reader) : BasicQueue<T>(BasicQueue<T>::Flavour::queue, reader) {}
+  static auto type() { return BasicQueue<T>::template type_of<Queue>(BasicQueue<T>::Flavour::queue); }
+  explicit Queue(detail::Reader& reader) : BasicQueue<T>(type(), reader) {}
+  Queue(std::string_view name, detail::NameUse use, std::ptrdiff_t maxsize) : BasicQueue<T>(type(), name, use, maxsize) {}
 };
 
 /// A queue without a limit.
@@ -180,11 +198,18 @@ template <class T>
 class SimpleQueue : public BasicQueue<T> {
  public:
   /// Throws `std::system_error`.
-  SimpleQueue() : BasicQueue<T>(BasicQueue<T>::Flavour::simple, 0) {}
+  SimpleQueue() : BasicQueue<T>(type(), 0) {}
+  /// A named one for unrelated processes: see unlink.hpp. Items cannot carry descriptors and shared handles then (`UsageError`
+  /// from `put`), and there is no `fileno`.
+  static SimpleQueue create(std::string_view name) { return SimpleQueue(name, detail::NameUse::create, 0); }
+  static SimpleQueue open(std::string_view name) { return SimpleQueue(name, detail::NameUse::open, 0); }
+  static SimpleQueue open_or_create(std::string_view name) { return SimpleQueue(name, detail::NameUse::open_or_create, 0); }
   static SimpleQueue ipc_decode(detail::Reader& reader) { return SimpleQueue(reader); }
 
  private:
-  explicit SimpleQueue(detail::Reader& reader) : BasicQueue<T>(BasicQueue<T>::Flavour::simple, reader) {}
+  static auto type() { return BasicQueue<T>::template type_of<SimpleQueue>(BasicQueue<T>::Flavour::simple); }
+  explicit SimpleQueue(detail::Reader& reader) : BasicQueue<T>(type(), reader) {}
+  SimpleQueue(std::string_view name, detail::NameUse use, std::ptrdiff_t maxsize) : BasicQueue<T>(type(), name, use, maxsize) {}
 };
 
 /// A queue that knows how many of its items are not done yet: whoever has taken one calls `task_done` when it is.
@@ -192,7 +217,17 @@ template <class T>
 class JoinableQueue : public BasicQueue<T> {
  public:
   /// Throws `std::system_error`.
-  explicit JoinableQueue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(BasicQueue<T>::Flavour::joinable, maxsize) {}
+  explicit JoinableQueue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(type(), maxsize) {}
+  /// A named one for unrelated processes: see unlink.hpp. Items cannot carry descriptors and shared handles then (`UsageError`
+  /// from `put`), and there is no `fileno`.
+  static JoinableQueue create(std::string_view name, std::ptrdiff_t maxsize = 0) {
+    return JoinableQueue(name, detail::NameUse::create, maxsize);
+  }
+  static JoinableQueue open(std::string_view name) { return JoinableQueue(name, detail::NameUse::open, 0); }
+  /// Throws `UsageError` when there is one with another `maxsize`.
+  static JoinableQueue open_or_create(std::string_view name, std::ptrdiff_t maxsize = 0) {
+    return JoinableQueue(name, detail::NameUse::open_or_create, maxsize);
+  }
   static JoinableQueue ipc_decode(detail::Reader& reader) { return JoinableQueue(reader); }
 
   /// Throws `std::invalid_argument` when more are done than were put.
@@ -206,7 +241,9 @@ class JoinableQueue : public BasicQueue<T> {
   }
 
  private:
-  explicit JoinableQueue(detail::Reader& reader) : BasicQueue<T>(BasicQueue<T>::Flavour::joinable, reader) {}
+  static auto type() { return BasicQueue<T>::template type_of<JoinableQueue>(BasicQueue<T>::Flavour::joinable); }
+  explicit JoinableQueue(detail::Reader& reader) : BasicQueue<T>(type(), reader) {}
+  JoinableQueue(std::string_view name, detail::NameUse use, std::ptrdiff_t maxsize) : BasicQueue<T>(type(), name, use, maxsize) {}
 };
 
 }  // namespace ipc

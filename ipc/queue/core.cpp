@@ -72,6 +72,14 @@ void Core::require_up() const {
   if (down() != Down::no) throw ShutDown("The queue has been shut down: it takes no more items.");
 }
 
+void Core::require_freight(const detail::OutgoingItem& item) const {
+  if (item.fds.size() > Freight::most_fds) throw EncodingError("An item in a queue can carry at most 253 descriptors and shared handles.");
+  if (freight_) return;
+  throw UsageError(
+      "An item in a queue with a name cannot carry descriptors or shared handles: who opens a queue by its name cannot get at "
+      "them. Send names, or use a queue without a name.");
+}
+
 Mark Core::contents() const noexcept {
   if (down() == Down::at_once) return {};
   for (Mark first = head();;) {
@@ -165,6 +173,7 @@ bool Core::push_one(const detail::OutgoingItem& item, Mark& at, Pushed& pushed) 
   const RecordHeader header(item.bytes.size(), item.fds.size());
   std::size_t offset = sizeof header;
   if (!item.fds.empty()) {
+    require_freight(item);
     const std::uint64_t packet = words_->packets + 1;
     pushed.unloaded = words_->unloaded.load(std::memory_order_acquire);
     words_->packets = packet;
@@ -333,6 +342,9 @@ bool Core::join(detail::Deadline deadline) {
 
 int Core::watch() {
   require_open();
+  if (!bell_) {
+    throw UsageError("A queue with a name has no descriptor that could be waited for: use get with a time-out, or a queue without a name.");
+  }
   if (words_->watched.load(std::memory_order_acquire) == 0) {
     const Hold hold(words_->put_lock);
     words_->watched.store(1, std::memory_order_release);
@@ -343,7 +355,7 @@ int Core::watch() {
 
 void Core::ring() noexcept {
   // Relaxed: stored under put_lock. The bell first: it may ring for nothing, but never stay silent for something.
-  if (words_->rung.load(std::memory_order_relaxed) != 0) return;
+  if (!bell_ || words_->rung.load(std::memory_order_relaxed) != 0) return;
   os::signal_event_fd(bell_.get());
   IPC_KILL_POINT("queue.bell.rung");
   words_->rung.store(1, std::memory_order_relaxed);

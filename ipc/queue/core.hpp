@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/name_use.hpp>
 #include <ipc/detail/queue_handle.hpp>
 
 #include "ipc/os/mapping.hpp"
@@ -14,11 +17,13 @@
 #include "ipc/queue/freight.hpp"
 #include "ipc/queue/layout.hpp"
 #include "ipc/queue/ring.hpp"
+#include "ipc/shm/created_name.hpp"
+#include "ipc/shm/names.hpp"
 
 namespace ipc::queues {
 
 /// What makes up a queue, outside of any process: its memory, the bell that tells of items to those who poll, and the socket in
-/// which descriptors travel, if its items can have any.
+/// which descriptors travel, if its items can have any. A queue with a name is only memory: nothing else can be found by it.
 struct Parts {
   Fd memory;
   Fd bell;
@@ -37,6 +42,13 @@ class Core {
   static std::shared_ptr<Core> make(const Identity& identity, std::uint64_t most_items, bool carries_fds);
   /// An existing one; `EncodingError` when the parts are none, or a queue of something else.
   static std::shared_ptr<Core> open(Parts parts, const Identity& identity);
+  /// One with a name (shm/names.hpp). `UsageError` when that means something else, or the queue has another size.
+  struct Naming {
+    shm::Name name;
+    detail::NameUse use;
+    std::string type_name;
+  };
+  static std::shared_ptr<Core> named(const Naming& naming, const Identity& identity, std::uint64_t most_items);
 
   Core(Parts parts, os::FileId id);
   Core(const Core&) = delete;
@@ -60,6 +72,7 @@ class Core {
   bool ready() const noexcept;
 
   const QueueWords& words() const noexcept { return *words_; }
+  bool is(const Identity& identity) const noexcept;
   int memory() const noexcept { return memory_.get(); }
   int bell() const noexcept { return bell_.get(); }
   const Freight& freight() const noexcept { return freight_; }
@@ -82,6 +95,7 @@ class Core {
   bool has_item() const noexcept { return contents().items != 0; }
   void require_open() const;
   void require_up() const;
+  void require_freight(const detail::OutgoingItem& item) const;
   bool wait_for_room(const Pushed& pushed, detail::Deadline deadline);
 
   Pushed push(std::span<const detail::OutgoingItem> items);
@@ -102,6 +116,7 @@ class Core {
   Window put_window_;
   Window get_window_;
   std::atomic<bool> closed_{false};
+  std::optional<shm::CreatedName> name_;  // Of a queue that was made here, by name.
 };
 
 }  // namespace ipc::queues

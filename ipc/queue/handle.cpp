@@ -87,42 +87,49 @@ void ItemBatch::clear() noexcept {
 
 namespace {
 
-queues::Identity identity_of(std::uint64_t tag, std::uint32_t flavour) { return {tag, static_cast<queues::Flavour>(flavour)}; }
+template <class Type>
+queues::Identity identity_of(const Type& type) {
+  return {type.tag, static_cast<queues::Flavour>(type.flavour)};
+}
 
+/// How a queue looks in a message; the descriptors of its parts follow.
 struct Encoded {
-  std::uint64_t type_tag;
-  std::uint32_t flavour;
-  std::uint32_t carries_fds;
+  std::uint32_t has_bell;
+  std::uint32_t has_freight;
 };
+
+std::uint64_t most_items(std::ptrdiff_t maxsize) noexcept {
+  return maxsize > 0 && maxsize <= UINT32_MAX ? static_cast<std::uint64_t>(maxsize) : UINT64_MAX;
+}
 
 queues::Core& core_of(void* object) noexcept { return *static_cast<queues::Core*>(object); }
 
 }  // namespace
 
 QueueHandle::QueueHandle(const Type& type, std::ptrdiff_t maxsize)
-    : core_(queues::Core::make(identity_of(type.tag, static_cast<std::uint32_t>(type.flavour)),
-                               maxsize > 0 && maxsize <= UINT32_MAX ? static_cast<std::uint64_t>(maxsize) : UINT64_MAX, type.carries_fds)) {
-}
+    : core_(queues::Core::make(identity_of(type), most_items(maxsize), type.carries_fds)) {}
 
-QueueHandle::QueueHandle(Reader& reader, const Type& type) {
+QueueHandle::QueueHandle(const Type& type, std::string_view name, NameUse use, std::ptrdiff_t maxsize)
+    : core_(queues::Core::named({shm::Name(name), use, type.name()}, identity_of(type), most_items(maxsize))) {}
+
+QueueHandle::QueueHandle(const Type& type, Reader& reader) {
   const auto encoded = reader.raw<Encoded>();
   queues::Parts parts;
   parts.memory = reader.fd();
-  parts.bell = reader.fd();
-  if (encoded.carries_fds != 0) {
+  if (encoded.has_bell != 0) parts.bell = reader.fd();
+  if (encoded.has_freight != 0) {
     parts.freight.send = reader.fd();
     parts.freight.receive = reader.fd();
   }
-  if ((encoded.carries_fds != 0) != type.carries_fds) throw EncodingError("A queue was decoded as a queue of another type.");
-  core_ = queues::Core::open(std::move(parts), identity_of(type.tag, static_cast<std::uint32_t>(type.flavour)));
+  core_ = queues::Core::open(std::move(parts), identity_of(type));
 }
 
 void QueueHandle::ipc_encode(Writer& writer) const {
-  const auto& words = core_->words();
   const queues::Freight& freight = core_->freight();
-  writer.raw(Encoded{words.type_tag, static_cast<std::uint32_t>(words.flavour), freight ? 1u : 0u});
+  const bool has_bell = core_->bell() >= 0;
+  writer.raw(Encoded{has_bell ? 1u : 0u, freight ? 1u : 0u});
   writer.fd(Fd::duplicate_of(core_->memory()));
-  writer.fd(Fd::duplicate_of(core_->bell()));
+  if (has_bell) writer.fd(Fd::duplicate_of(core_->bell()));
   if (!freight) return;
   writer.fd(freight.ends().send.duplicate());
   writer.fd(freight.ends().receive.duplicate());

@@ -81,6 +81,7 @@ struct QueueWords {
   std::uint64_t type_tag;
   std::uint64_t most_items;  ///< At least 1.
   Flavour flavour;
+  std::uint32_t named;  ///< 1: can be opened by a name, and so has neither bell nor socket, which cannot.
 
   alignas(line) sync::LockState put_lock;
   std::uint64_t head_seen;  ///< Under put_lock, as the next three.

@@ -8,6 +8,7 @@
 
 #include "ipc/os/at_fork.hpp"
 #include "ipc/os/event_fd.hpp"
+#include "ipc/os/file_space.hpp"
 #include "ipc/os/memfd.hpp"
 #include "ipc/queue/core.hpp"
 
@@ -29,7 +30,20 @@ class Registry {
     std::weak_ptr<Core>& entry = cores_[id];
     std::shared_ptr<Core> core = entry.lock();
     if (!core) entry = core = make();
+    if (!core) cores_.erase(id);
     return core;
+  }
+  /// The queue that lies in that memory; nullptr when none does.
+  std::shared_ptr<Core> find_or_open(Parts parts) {
+    const os::FileFacts facts = os::file_facts(parts.memory.get());
+    if (facts.size < ring_offset + first_capacity) return nullptr;
+    return find_or_make(facts.id, [&]() -> std::shared_ptr<Core> {
+      {
+        const os::Mapping page(parts.memory.get(), ring_offset);
+        if (reinterpret_cast<const QueueWords*>(page.data())->magic != queue_magic) return nullptr;
+      }
+      return std::make_shared<Core>(std::move(parts), facts.id);
+    });
   }
   void forget(os::FileId id) {
     const std::lock_guard guard(mutex_);
@@ -39,6 +53,7 @@ class Registry {
 
  private:
   Registry() {
+    shm::prepare_created_names();  // Their locks are taken inside ours.
     os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); }, [] { instance().mutex_.unlock(); });
   }
 
@@ -46,44 +61,66 @@ class Registry {
   std::map<os::FileId, std::weak_ptr<Core>> cores_;
 };
 
-[[noreturn]] void fail_no_queue() { throw EncodingError("What should be a queue is none: it was sent as another type, or damaged."); }
+constexpr std::size_t first_size = ring_offset + first_capacity;
+
+/// Lays out a fresh queue.
+void format(const Fd& memory, const Identity& identity, std::uint64_t most_items, bool named) {
+  const os::Mapping page(memory.get(), ring_offset);
+  // SUBTLE: everything that is not initialised is zero, as a fresh file is.
+  auto& words = *new (page.data()) QueueWords();
+  words.type_tag = identity.type_tag;
+  words.most_items = most_items;
+  words.flavour = identity.flavour;
+  words.reserved = first_capacity;
+  words.capacity.store(first_capacity, std::memory_order_relaxed);
+  words.touched.store(first_capacity, std::memory_order_relaxed);
+  words.named = named ? 1 : 0;
+  words.magic = queue_magic;
+}
 
 }  // namespace
 
 std::shared_ptr<Core> Core::make(const Identity& identity, std::uint64_t most_items, bool carries_fds) {
-  Parts parts{os::make_memfd("ipc-queue", ring_offset + first_capacity), os::make_event_fd(), {}};
+  Parts parts{os::make_memfd("ipc-queue", first_size), os::make_event_fd(), {}};
   if (carries_fds) parts.freight = Freight::make();
-  {
-    const os::Mapping page(parts.memory.get(), ring_offset);
-    // SUBTLE: everything that is not initialised is zero, as a fresh memfd is.
-    auto& words = *new (page.data()) QueueWords();
-    words.type_tag = identity.type_tag;
-    words.most_items = most_items;
-    words.flavour = identity.flavour;
-    words.reserved = first_capacity;
-    words.capacity.store(first_capacity, std::memory_order_relaxed);
-    words.touched.store(first_capacity, std::memory_order_relaxed);
-    words.magic = queue_magic;
-  }
+  format(parts.memory, identity, most_items, false);
   const os::FileId id = os::file_facts(parts.memory.get()).id;
   return Registry::instance().find_or_make(id, [&] { return std::make_shared<Core>(std::move(parts), id); });
 }
 
 std::shared_ptr<Core> Core::open(Parts parts, const Identity& identity) {
-  const os::FileFacts facts = os::file_facts(parts.memory.get());
-  if (facts.size < ring_offset + first_capacity) fail_no_queue();
-  const auto core = Registry::instance().find_or_make(facts.id, [&] {
-    {
-      const os::Mapping page(parts.memory.get(), ring_offset);
-      if (reinterpret_cast<const QueueWords*>(page.data())->magic != queue_magic) fail_no_queue();
-    }
-    return std::make_shared<Core>(std::move(parts), facts.id);
-  });
-  const QueueWords& words = core->words();
-  if (words.type_tag != identity.type_tag || words.flavour != identity.flavour) {
-    throw EncodingError("A queue was decoded as a queue of another type, or as another kind of queue.");
-  }
+  const auto core = Registry::instance().find_or_open(std::move(parts));
+  if (!core) throw EncodingError("What should be a queue is none: it was sent as another type, or damaged.");
+  if (!core->is(identity)) throw EncodingError("A queue was decoded as a queue of another type, or as another kind of queue.");
   return core;
+}
+
+std::shared_ptr<Core> Core::named(const Naming& naming, const Identity& identity, std::uint64_t most_items) {
+  const auto build = [&](const Fd& file) {
+    // /dev/shm has a size. What does not fit in is an error now, and not a SIGBUS later.
+    os::reserve_space(file.get(), 0, first_size);
+    format(file, identity, most_items, true);
+  };
+  shm::Opened opened;
+  if (naming.use == detail::NameUse::open_or_create)
+    opened = shm::open_or_create_named(naming.name, first_size, build);
+  else if (naming.use == detail::NameUse::create)
+    opened = {shm::create_named(naming.name, first_size, build), true};
+  else
+    opened.fd = shm::open_named(naming.name);
+
+  const auto core = Registry::instance().find_or_open({std::move(opened.fd), {}, {}});
+  const std::string what = "The shared object named \"" + naming.name.text() + "\" ";
+  if (!core || core->words_->named == 0) throw UsageError(what + "is no queue of this version of the library.");
+  if (!core->is(identity)) throw UsageError(what + "is no " + naming.type_name + ", but another kind of queue, or one of another type.");
+  if (opened.created) core->name_.emplace(naming.name, core->memory(), shm::CreatedName::AtEnd::persists);
+  if (naming.use == detail::NameUse::open_or_create && core->words_->most_items != most_items)
+    throw UsageError(what + "is a queue with another maxsize.");
+  return core;
+}
+
+bool Core::is(const Identity& identity) const noexcept {
+  return words_->type_tag == identity.type_tag && words_->flavour == identity.flavour;
 }
 
 Core::~Core() { Registry::instance().forget(id_); }

@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/name_use.hpp>
 #include <ipc/detail/reader.hpp>
 #include <ipc/detail/wait_hook.hpp>
 #include <ipc/detail/writer.hpp>
@@ -108,6 +111,7 @@ class QueueHandle {
   /// A descriptor that is readable while `get` would not wait, for the caller's own poll or epoll. It stays the queue's, as
   /// long as this process has a handle; do not read from it. Several processes may look at theirs: who comes late finds the
   /// queue empty. From the first call on, a queue that becomes empty or stops being so costs a system call.
+  /// Throws `UsageError` for a queue with a name, which has none.
   int fileno() const;
   /// For `ipc::wait`.
   WaitHook ipc_wait_hook() const;
@@ -123,9 +127,11 @@ class QueueHandle {
     std::uint64_t tag;
     Flavour flavour;
     bool carries_fds;
+    std::string (*name)();  ///< For messages to the user.
   };
   QueueHandle(const Type& type, std::ptrdiff_t maxsize);
-  QueueHandle(Reader& reader, const Type& type);
+  QueueHandle(const Type& type, std::string_view name, NameUse use, std::ptrdiff_t maxsize);
+  QueueHandle(const Type& type, Reader& reader);
 
   /// Puts the items, one after the other, until the deadline; returns how many. Throws `ShutDown`, `UsageError`,
   /// `std::system_error`: then none, where it was called with one.
