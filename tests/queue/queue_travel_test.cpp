@@ -22,6 +22,16 @@ using namespace ipc;
 
 namespace {
 
+struct Parcel {
+  Semaphore semaphore{0};
+  Value<int> value{0};
+  Value<int> second{0};
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& semaphore& value& second;
+  }
+};
+
 void squares(const Queue<int>& in, const Queue<long>& out) {
   for (const int x : in) out.put(static_cast<long>(x) * x);
 }
@@ -79,15 +89,6 @@ TEST_CASE("Queue: as an argument of pool tasks") {
 }
 
 TEST_CASE("Queue: shared handles made after the fork arrive, and work, when their maker has ended") {
-  struct Parcel {
-    Semaphore semaphore;
-    Value<int> value;
-    Value<int> second;
-    template <class Archive>
-    void serialize(Archive& archive, unsigned) {
-      archive& semaphore& value& second;
-    }
-  };
   const Queue<Parcel> queue;
   REQUIRE(test::ForkedChild([&] {
             for (int i = 0; i < 10; ++i) {
