@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include <ipc/error.hpp>
 
@@ -69,7 +70,6 @@ void PipeSender::send_bytes(std::span<const std::byte> bytes) {
 
 void PipeSender::begin() {
   ring_.resume();
-  look_at_peer();
   // relaxed: this word is the senders' own.
   if (direction_->producer.promised.load(std::memory_order_relaxed) > ring_.position())
     throw BrokenPipe("Nothing can be sent any more: a process that had this end of the connection died in the middle of a message.");
@@ -83,8 +83,7 @@ void PipeSender::look_at_peer() {
   if (!closed && since < base::ticks_in_ten_microseconds()) return;
   if (!closed && since < 2 * base::ticks_in_ten_microseconds()) {
     ring_.refresh();
-    if (ring_.head_seen() != head_looked_at_) {
-      head_looked_at_ = ring_.head_seen();
+    if (std::exchange(head_looked_at_, ring_.head_seen()) != ring_.head_seen()) {
       looked_at_ = base::ticks();
       return;
     }
@@ -143,9 +142,13 @@ void PipeSender::publish(MessageHeader header) {
   const bool wanted = ring_.publish_and_ask();
   // SUBTLE: when the bell was rung earlier it lies in the socket before the descriptors; the consumer takes it out to get at
   // them, so there has to be another.
-  if (!wanted && header.fds() == 0) return;
+  if (!wanted && header.fds() == 0) {
+    look_at_peer();
+    return;
+  }
   IPC_KILL_POINT("pipe.before_bell");
   send_packet({PipePacket::Kind::doorbell, 0}, {});
+  looked_at_ = base::ticks();
 }
 
 void PipeSender::send_fds(std::vector<Fd>& fds) {
