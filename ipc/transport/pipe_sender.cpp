@@ -70,6 +70,8 @@ void PipeSender::send_bytes(std::span<const std::byte> bytes) {
 
 void PipeSender::begin() {
   ring_.resume();
+  // A bell that is to be rung will tell.
+  if (!ring_.bell_is_wanted()) look_at_peer();
   // relaxed: this word is the senders' own.
   if (direction_->producer.promised.load(std::memory_order_relaxed) > ring_.position())
     throw BrokenPipe("Nothing can be sent any more: a process that had this end of the connection died in the middle of a message.");
@@ -142,12 +144,13 @@ void PipeSender::publish(MessageHeader header) {
   const bool wanted = ring_.publish_and_ask();
   // SUBTLE: when the bell was rung earlier it lies in the socket before the descriptors; the consumer takes it out to get at
   // them, so there has to be another.
-  if (!wanted && header.fds() == 0) {
-    look_at_peer();
-    return;
-  }
+  if (!wanted && header.fds() == 0) return;
   IPC_KILL_POINT("pipe.before_bell");
-  send_packet({PipePacket::Kind::doorbell, 0}, {});
+  if (!send_packet({PipePacket::Kind::doorbell, 0}, {})) {
+    // Gone. It may have received this before, without being woken.
+    ring_.refresh();
+    if (ring_.head_seen() != ring_.position()) fail_broken_pipe();
+  }
   looked_at_ = base::ticks();
 }
 
@@ -156,19 +159,20 @@ void PipeSender::send_fds(std::vector<Fd>& fds) {
     std::array<int, fds_per_packet> numbers{};
     const std::size_t count = std::min(fds.size() - sent, numbers.size());
     for (std::size_t i = 0; i < count; ++i) numbers[i] = fds[sent + i].get();
-    send_packet({PipePacket::Kind::descriptors, ring_.position()}, std::span(numbers).first(count));
+    if (!send_packet({PipePacket::Kind::descriptors, ring_.position()}, std::span(numbers).first(count))) fail_broken_pipe();
     sent += count;
   }
   IPC_KILL_POINT("pipe.descriptors_sent");
 }
 
-void PipeSender::send_packet(PipePacket packet, std::span<const int> fds) {
+/// False when the peer has gone.
+bool PipeSender::send_packet(PipePacket packet, std::span<const int> fds) {
   for (;;) {
     switch (os::send_packet(socket_, std::as_bytes(std::span(&packet, 1)), fds, false)) {
       case os::SendStatus::sent:
-        return;
+        return true;
       case os::SendStatus::closed:
-        fail_broken_pipe();
+        return false;
       case os::SendStatus::would_block:
         break;
     }

@@ -35,7 +35,7 @@ class PipeSender {
   void stream(MessageHeader header, std::span<const std::byte> bytes);
   void publish(MessageHeader header);
   void send_fds(std::vector<Fd>& fds);
-  void send_packet(PipePacket packet, std::span<const int> fds);
+  bool send_packet(PipePacket packet, std::span<const int> fds);
   void wait_for_room(std::size_t wanted);
 
   PipeDirection* direction_;

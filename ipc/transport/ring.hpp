@@ -93,6 +93,8 @@ class BasicRingWriter {
     tail_ = published_ = tail;
     head_seen_ = tail - capacity_;
   }
+  /// Whether the consumer wants to be told of what is published next; it may begin to at any moment.
+  bool bell_is_wanted() const noexcept { return (words_->tail.load(std::memory_order_relaxed) & bell_wanted) != 0; }
   /// How far the consumer has got, as far as it is known.
   std::uint64_t head_seen() const noexcept { return head_seen_; }
   void refresh() {
