@@ -6,12 +6,19 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include <ipc/detail/completions.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/result_job.hpp>
+#include <ipc/detail/wait_hook.hpp>
 #include <ipc/error.hpp>
 
 namespace ipc {
+
+namespace detail {
+struct ResultAccess;
+}
 
 /// The outcome, some time, of a call that a pool's worker runs: a value or an exception. A handle: copies mean the same
 /// outcome, and it may outlive the pool (what was pending then has failed with `PoolTerminated`). Any thread of the
@@ -59,6 +66,12 @@ class AsyncResult {
     return !job_->error();
   }
 
+  /// Gives the task up: `get` throws `Cancelled`, at once. A task that has not begun never will; one that runs loses its
+  /// worker, which is killed and replaced, and nobody else notices. Returns false when there was an outcome already, true
+  /// if this or an earlier call cancelled it.
+  bool cancel() const { return core_->cancel(*job_); }
+  bool cancelled() const { return core_->cancelled(*job_); }
+
   /// Has `f` called with the value, once, when it is there; at once and in this thread when it is already. Otherwise it
   /// runs in whichever thread is driving the pool then, before the result is `ready`. What it throws is reported on stderr.
   template <class F>
@@ -83,7 +96,15 @@ class AsyncResult {
     return *this;
   }
 
+  /// For `ipc::wait`: lets a result be waited for together with connections, processes and queues.
+  detail::WaitHook ipc_wait_hook() const {
+    return {.fd = core_->ready_fd(*job_), .object = job_.get(), .ready = [](void* job) {
+              return static_cast<detail::ResultJob<R>*>(job)->ready();
+            }};
+  }
+
  private:
+  friend struct detail::ResultAccess;
   bool settled() const { return job_->ready() || core_->in_callback_of(*job_); }
   bool wait_until(detail::Deadline deadline) const {
     return settled() || core_->wait([this] { return job_->ready(); }, deadline);
@@ -109,5 +130,25 @@ class AsyncResult {
   std::shared_ptr<detail::PoolCore> core_;
   std::shared_ptr<detail::ResultJob<R>> job_;
 };
+
+namespace detail {
+
+/// What stands behind results, for those who wait for several.
+struct ResultAccess {
+  template <class R>
+  static std::vector<Completions::Entry> entries(const std::vector<AsyncResult<R>>& results) {
+    std::vector<Completions::Entry> all;
+    all.reserve(results.size());
+    for (const auto& result : results) all.push_back({result.core_, result.job_});
+    return all;
+  }
+  /// Of one that is ready.
+  template <class R>
+  static bool failed(const AsyncResult<R>& result) {
+    return result.job_->error() != nullptr;
+  }
+};
+
+}  // namespace detail
 
 }  // namespace ipc

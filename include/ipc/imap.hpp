@@ -35,9 +35,10 @@ class ImapResults {
  public:
   using value_type = typename Job::R;
 
-  ImapResults(std::shared_ptr<detail::PoolCore> core, F f, Input input, bool ordered, std::size_t chunksize, const std::string& progress,
-              std::size_t total)
+  ImapResults(std::shared_ptr<detail::PoolCore> core, F f, Input input, bool ordered, std::size_t chunksize, const detail::TaskTerms& terms,
+              const std::string& progress, std::size_t total)
       : state_(std::make_unique<State>(std::move(core), std::move(f), static_cast<Input&&>(input), ordered, chunksize)) {
+    state_->job->terms = terms;
     if (!progress.empty()) state_->bar.emplace(progress, total);
     state_->pull();  // The workers begin before the first result is asked for.
   }

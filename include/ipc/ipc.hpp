@@ -3,6 +3,7 @@
 /// Everything: Python's `multiprocessing` for C++.
 
 #include <ipc/array.hpp>
+#include <ipc/as_completed.hpp>
 #include <ipc/async_result.hpp>
 #include <ipc/auth_key.hpp>
 #include <ipc/barrier.hpp>

@@ -22,6 +22,8 @@
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/progress_bar.hpp>
 #include <ipc/detail/result_job.hpp>
+#include <ipc/detail/task_terms.hpp>
+#include <ipc/detail/time_limit.hpp>
 #include <ipc/imap.hpp>
 #include <ipc/process.hpp>
 
@@ -40,11 +42,26 @@ struct PoolOptions {
   std::string name = "Pool";
 };
 
+/// First argument of `apply` and `apply_async`: `pool.apply_async({.timeout = 2s, .retries = 1}, f, x)`.
+struct TaskOptions {
+  /// So long may the task run, counted from its start in the worker. Then its worker is killed and replaced, and the task
+  /// fails with `TaskTimeout`. Any duration; unlimited when left out.
+  detail::TimeLimit timeout = {};
+  /// So often the task is tried again after `WorkerLost` or `TaskTimeout`. What it throws is an outcome, not tried again.
+  int retries = 0;
+  /// Of what waits for a worker, tasks of the highest priority go first; among equals, the oldest.
+  int priority = 0;
+};
+
 struct MapOptions {
   /// Elements that travel and run together; 0 is automatic.
   std::size_t chunksize = 0;
   /// Not empty: shows a progress bar with this label on stderr.
   std::string progress = {};
+  /// As in `TaskOptions`, for each chunk. With a `timeout`, automatic chunks are single elements.
+  detail::TimeLimit timeout = {};
+  int retries = 0;
+  int priority = 0;
 };
 
 using PoolStats = std::vector<detail::WorkerStats>;
@@ -95,13 +112,21 @@ class Pool {
 
   /// Calls `f(args...)` in a worker and waits for the result; throws what it throws.
   template <class F, class... Args>
-  detail::CallResult<F, Args...> apply(F f, Args&&... args) {
-    return submit_call(true, f, std::forward<Args>(args)...).get();
+  requires(!std::is_same_v<F, TaskOptions>) detail::CallResult<F, Args...> apply(F f, Args&&... args) {
+    return submit_call({}, true, f, std::forward<Args>(args)...).get();
+  }
+  template <class F, class... Args>
+  detail::CallResult<F, Args...> apply(const TaskOptions& options, F f, Args&&... args) {
+    return submit_call(terms_from(options), true, f, std::forward<Args>(args)...).get();
   }
   /// The same without waiting.
   template <class F, class... Args>
-  AsyncResult<detail::CallResult<F, Args...>> apply_async(F f, Args&&... args) {
-    return submit_call(false, f, std::forward<Args>(args)...);
+  requires(!std::is_same_v<F, TaskOptions>) AsyncResult<detail::CallResult<F, Args...>> apply_async(F f, Args&&... args) {
+    return submit_call({}, false, f, std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+  AsyncResult<detail::CallResult<F, Args...>> apply_async(const TaskOptions& options, F f, Args&&... args) {
+    return submit_call(terms_from(options), false, f, std::forward<Args>(args)...);
   }
 
   /// `f` of each element, in the order of the elements. If any throws, the first exception to arrive is thrown, once all
@@ -168,15 +193,23 @@ class Pool {
   void start(detail::PoolSettings settings) { core_ = detail::PoolCore::start(std::move(settings)); }
 
   template <class F, class... Args>
-  auto submit_call(bool will_wait, const F& f, Args&&... args) {
+  auto submit_call(const detail::TaskTerms& terms, bool will_wait, const F& f, Args&&... args) {
     using R = detail::CallResult<F, Args...>;
     auto job = std::make_shared<detail::CallJob<R>>(f, std::forward<Args>(args)...);
+    job->terms = terms;
     core_->submit(job, 0, 1, will_wait);
     return AsyncResult<R>(core_, std::move(job));
   }
 
+  template <class Options>
+  static detail::TaskTerms terms_from(const Options& options) {
+    if (options.retries < 0) throw std::invalid_argument("retries must be at least 0, not " + std::to_string(options.retries) + ".");
+    return {.priority = options.priority, .retries = static_cast<unsigned>(options.retries), .time_limit = options.timeout.get()};
+  }
+
   /// Python's rule: four chunks for each worker.
   std::size_t chunksize_for(std::size_t size, const MapOptions& options) const {
+    if (options.chunksize == 0 && options.timeout) return 1;
     const std::size_t chunks = 4 * core_->size();
     return options.chunksize != 0 ? options.chunksize : std::max<std::size_t>(1, (size + chunks - 1) / chunks);
   }
@@ -194,6 +227,7 @@ class Pool {
   auto run_map(F f, Input input, const MapOptions& options) {
     const std::size_t size = input.size();
     auto job = std::make_shared<detail::MapJob<S, F, E, Input>>(std::move(f), std::move(input), chunksize_for(size, options));
+    job->terms = terms_from(options);
     core_->submit(job, 0, job->chunks(), true);
     std::optional<detail::ProgressBar> bar;
     if (!options.progress.empty()) bar.emplace(options.progress, size);
@@ -222,6 +256,7 @@ class Pool {
     const std::size_t chunksize = chunksize_for(input.size(), options);
     using Job = detail::MapJob<S, F, E, Input>;
     auto job = std::make_shared<Job>(std::move(f), std::move(input), chunksize);
+    job->terms = terms_from(options);
     core_->submit(job, 0, job->chunks(), false);
     using Result = std::conditional_t<std::is_void_v<typename Job::R>, void, std::vector<detail::Kept<typename Job::R>>>;
     return AsyncResult<Result>(core_, std::move(job));
@@ -239,8 +274,8 @@ class Pool {
     std::size_t total = 0;
     if constexpr (requires { std::size(xs); }) total = static_cast<std::size_t>(std::size(xs));
     const std::size_t chunksize = options.chunksize == 0 ? 1 : options.chunksize;
-    return ImapResults<detail::Spread::no, F, E, Range>(core_, std::move(f), static_cast<Range&&>(xs), ordered, chunksize, options.progress,
-                                                        total);
+    return ImapResults<detail::Spread::no, F, E, Range>(core_, std::move(f), static_cast<Range&&>(xs), ordered, chunksize,
+                                                        terms_from(options), options.progress, total);
   }
 
   std::shared_ptr<detail::PoolCore> core_;

@@ -60,13 +60,14 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     lock.lock();
     spinning_ = false;
     if (more || done()) continue;
+    const auto limit = time_limit();
     scheduler_.stalled();
     if (perform_actions()) continue;
     if (!announce_sleep()) {
       awake();
       continue;
     }
-    park(lock, deadline);
+    park(lock, earlier(deadline, limit));
     awake();
     spin_.woke();
   }
@@ -75,7 +76,10 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
 bool PoolState::step() {
   woken_.store(false, std::memory_order_relaxed);
   bool progress = receive_all();
-  if (Clock::now() - deaths_noticed_ > death_interval) notice_deaths();
+  if (Clock::now() - deaths_noticed_ > death_interval) {
+    notice_deaths();
+    time_limit();
+  }
   progress = perform_actions() || progress;
   dispatch();
   if (progress && waiting_ != 0) turn_.notify_all();
@@ -123,6 +127,8 @@ void PoolState::park(Lock& lock, detail::Deadline deadline) {
     background_parked_ = true;
     parked_version_ = version;
   }
+  auto& sleeps_until = mine == Role::background ? background_sleeps_until_ : caller_sleeps_until_;
+  sleeps_until = deadline.at();
   std::vector<os::PollEntry> entries(2 * links_.size() + 2);
   for (std::size_t i = 0; i < links_.size(); ++i) {
     // A closed socket would end every poll; the process's own end is still to come.
@@ -136,6 +142,7 @@ void PoolState::park(Lock& lock, detail::Deadline deadline) {
   lock.unlock();
   os::poll(entries, deadline);
   lock.lock();
+  sleeps_until = not_asleep;
   if (mine == Role::background) background_parked_ = false;
   // A caller has taken the role while the background thread slept: the channels are not its to read.
   if (role_ != mine) return;
@@ -153,6 +160,35 @@ void PoolState::park(Lock& lock, detail::Deadline deadline) {
   }
 }
 
+/// Has tasks that ran for too long ended; until when nothing more of the kind can be due.
+detail::Deadline PoolState::time_limit() {
+  if (!scheduler_.timed()) return detail::Deadline::never();
+  for (const auto& link : links_) {
+    if (!link->sequences.empty() && link->claims().begun(link->sequences.front())) scheduler_.began(link->id, link->last_start());
+  }
+  const auto next = scheduler_.time_is(Clock::now());
+  return next ? detail::Deadline::until(*next) : detail::Deadline::never();
+}
+
+/// After a change that the driver does not know of: does what it demands at once, and whoever sleeps wakes in time for the
+/// rest.
+void PoolState::mind_sleepers() {
+  if (!scheduler_.timed() && !scheduler_.has_orders()) return;
+  const auto limit = time_limit();
+  if (scheduler_.has_orders()) {
+    if (spinning_) {
+      woken_.store(true, std::memory_order_relaxed);
+      return;
+    }
+    const std::uint64_t version = links_version_;
+    perform_actions();
+    dispatch();
+    if (version != links_version_) os::signal_event_fd(wake_.get());
+  }
+  const auto sleeps_until = role_ == Role::caller ? caller_sleeps_until_ : background_sleeps_until_;
+  if (limit.at() < sleeps_until) os::signal_event_fd(wake_.get());
+}
+
 void PoolState::give_role_away() {
   role_ = Role::nobody;
   if (waiting_ != 0) turn_.notify_all();
@@ -163,6 +199,7 @@ void PoolState::give_role_away() {
   // It sleeps already, on the same descriptors: all it takes is to say so to the workers.
   role_ = Role::background;
   ++activity_;
+  mind_sleepers();
   if (ticking_) return;
   if (parked_version_ != links_version_) os::signal_event_fd(wake_.get());
   while (!scheduler_.idle() && !announce_sleep()) {
@@ -191,12 +228,13 @@ void PoolState::background(std::stop_token stop) {
       ticking_ = false;
       continue;
     }
+    const auto limit = time_limit();
     scheduler_.stalled();
     if (perform_actions() || !announce_sleep()) {
       awake();
       continue;
     }
-    park(lock, detail::Deadline::never());
+    park(lock, limit);
     if (role_ == Role::background) awake();
   }
   if (role_ == Role::background) role_ = Role::nobody;
@@ -208,6 +246,7 @@ void PoolState::poll() {
   if (role_ == Role::caller) return;
   const bool announced = announced_;
   if (receive_all()) dispatch();
+  mind_sleepers();
   if (announced && !announce_sleep()) os::signal_event_fd(wake_.get());
   if (!to_call_.empty()) os::signal_event_fd(wake_.get());
 }

@@ -19,6 +19,7 @@ struct Link {
       : id(worker), name(std::move(worker_name)), channel(std::move(ours)) {}
 
   Claims claims() noexcept { return Claims(channel.extra_word(claims_word)); }
+  std::chrono::steady_clock::time_point last_start() noexcept { return read_start(channel.extra_word(start_word)); }
 
   WorkerId id;
   std::string name;

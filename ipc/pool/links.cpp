@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -25,6 +27,18 @@ std::string how_it_ended(int exitcode) {
 }
 
 std::string process_label(const Link& link) { return link.name + " (pid " + std::to_string(link.child.pid()) + ")"; }
+
+std::exception_ptr why_lost(const Link& link, int exitcode, Scheduler::Cause cause, const detail::TaskTerms& terms) {
+  if (cause == Scheduler::Cause::overran) {
+    const double seconds = std::chrono::duration<double>(terms.time_limit).count();
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%g", seconds);
+    return std::make_exception_ptr(TaskTimeout(std::string("The task ran for longer than its ") + text.data() +
+                                               " s, so its worker process " + process_label(link) + " was killed and replaced."));
+  }
+  const std::string what = "The worker process " + process_label(link) + " " + how_it_ended(exitcode) + " while it ran this task.";
+  return std::make_exception_ptr(WorkerLost(what, link.child.pid(), exitcode));
+}
 
 }  // namespace
 
@@ -104,7 +118,7 @@ void PoolState::handle(Link& link, transport::Record& record) {
       ++link.tasks;
       link.busy += ran;
       const TaskRef task = scheduler_.finished(link.id, ran);
-      auto& job = *reinterpret_cast<detail::Job*>(static_cast<std::uintptr_t>(task.job));
+      detail::Job& job = job_of(task);
       if (!job.abandoned_) {
         try {
           if (static_cast<RecordKind>(record.header.kind) == RecordKind::result)
@@ -140,7 +154,7 @@ void PoolState::dispatch() {
 }
 
 void PoolState::hand_over(Link& link, const TaskRef& task) {
-  auto& job = *reinterpret_cast<detail::Job*>(static_cast<std::uintptr_t>(task.job));
+  detail::Job& job = job_of(task);
   detail::Writer out(link.channel.payload_room());
   try {
     job.encode_task(task.index, out);
@@ -170,6 +184,9 @@ bool PoolState::perform_actions() {
       case Scheduler::Action::Kind::take_back:
         if (Link* link = find(action->worker)) take_back(*link);
         break;
+      case Scheduler::Action::Kind::kill:
+        if (Link* link = find(action->worker)) link->child.signal(SIGKILL);
+        break;
       case Scheduler::Action::Kind::dismiss:
         if (Link* link = find(action->worker)) dismiss(*link);
         break;
@@ -185,7 +202,13 @@ void PoolState::take_back(Link& link) {
     link.sequences.pop_back();
     ++count;
   }
-  scheduler_.taken_back(link.id, count);
+  end_cancelled(scheduler_.taken_back(link.id, count));
+}
+
+/// They have their outcome; now they are over.
+void PoolState::end_cancelled(const std::vector<TaskRef>& tasks) {
+  if (broken()) return;
+  for (const TaskRef& task : tasks) outcome(job_of(task));
 }
 
 void PoolState::dismiss(Link& link) {
@@ -203,10 +226,8 @@ void PoolState::lose(Link& link) {
   const int exitcode = link.child.wait(detail::Deadline::never()).value_or(process::Child::unknown_exitcode);
   const bool begun = !link.sequences.empty() && link.claims().begun(link.sequences.front());
   const auto loss = scheduler_.worker_lost(link.id, begun);
-  if (loss.running && !broken()) {
-    const std::string what = "The worker process " + process_label(link) + " " + how_it_ended(exitcode) + " while it ran this task.";
-    fail(*loss.running, std::make_exception_ptr(WorkerLost(what, link.child.pid(), exitcode)));
-  }
+  end_cancelled(loss.cancelled);
+  if (loss.running && !broken()) fail(*loss.running, why_lost(link, exitcode, loss.cause, job_of(*loss.running).terms));
   if (loss.hopeless) {
     const std::string what = "The pool's workers die before they are ready; the last, " + process_label(link) + ", " +
                              how_it_ended(exitcode) + ". Look at what the initializer and the code before main do.";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -59,5 +60,17 @@ class Claims {
   std::atomic<std::uint64_t>* word_;
 };
 inline constexpr std::size_t claims_word = 0;
+
+/// When the worker began what it began last: another word in the channel, nanoseconds on the monotonic clock, which is the
+/// same in all processes. Written before the claim: whoever sees a task as begun sees its start, or that of a later task.
+inline constexpr std::size_t start_word = 1;
+// relaxed: ordered by the claim that follows.
+inline void write_start(std::atomic<std::uint64_t>& word, std::chrono::steady_clock::time_point start) noexcept {
+  word.store(static_cast<std::uint64_t>(std::chrono::nanoseconds(start.time_since_epoch()).count()), std::memory_order_relaxed);
+}
+// relaxed: ordered by the look at the claims before it.
+inline std::chrono::steady_clock::time_point read_start(const std::atomic<std::uint64_t>& word) noexcept {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(static_cast<std::int64_t>(word.load(std::memory_order_relaxed))));
+}
 
 }  // namespace ipc::pool

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace ipc::pool {
 
@@ -16,14 +17,34 @@ WorkerId Scheduler::add_worker() {
   return id;
 }
 
-void Scheduler::submit(JobId job, std::uint64_t first, std::uint64_t count) {
+std::deque<Scheduler::Source>& Scheduler::level(int priority) {
+  auto it = levels_.begin();
+  while (it != levels_.end() && it->priority > priority) ++it;
+  if (it != levels_.end() && it->priority == priority) return it->sources;
+  // Few are in use at a time; what is left of earlier ones goes when a new one comes.
+  std::erase_if(levels_, [](const Level& level) { return level.sources.empty(); });
+  it = std::find_if(levels_.begin(), levels_.end(), [&](const Level& level) { return level.priority < priority; });
+  return levels_.insert(it, Level{priority, {}})->sources;
+}
+
+void Scheduler::submit(JobId job, std::uint64_t first, std::uint64_t count, const detail::TaskTerms& terms) {
   if (count == 0) return;
+  auto& sources = level(terms.priority);
   // Consecutive tasks of one job stay one entry: a map of a million tasks costs no more than one of ten.
-  if (!sources_.empty() && sources_.back().job == job && sources_.back().end == first)
-    sources_.back().end += count;
+  if (!sources.empty() && sources.back().job == job && sources.back().end == first && sources.back().terms == terms)
+    sources.back().end += count;
   else
-    sources_.push_back({job, first, first + count});
+    sources.push_back({job, first, first + count, terms});
   pending_ += static_cast<std::size_t>(count);
+  if (levels_.size() > 1) {
+    // What waits in a window gives way to what is more urgent.
+    for (auto& [id, worker] : workers_) {
+      const auto& window = worker.window;
+      if (window.size() > 1 &&
+          std::any_of(window.begin() + 1, window.end(), [&](const Held& held) { return held.terms.priority < terms.priority; }))
+        order_take_back(id, worker);
+    }
+  }
   if (!hungry_.empty()) return;
   for (auto& [id, worker] : workers_) {
     if (worker.ready && worker.window.size() < limits_.least_window) make_hungry(id, worker);
@@ -32,12 +53,27 @@ void Scheduler::submit(JobId job, std::uint64_t first, std::uint64_t count) {
 
 std::vector<std::uint64_t> Scheduler::withdraw(JobId job) {
   std::vector<std::uint64_t> numbers;
-  std::erase_if(sources_, [&](const Source& source) {
-    if (source.job != job) return false;
-    for (auto i = source.next; i < source.end; ++i) numbers.push_back(i);
-    return true;
-  });
+  for (Level& level : levels_) {
+    std::erase_if(level.sources, [&](const Source& source) {
+      if (source.job != job) return false;
+      for (auto i = source.next; i < source.end; ++i) numbers.push_back(i);
+      return true;
+    });
+  }
   pending_ -= numbers.size();
+  return numbers;
+}
+
+std::vector<std::uint64_t> Scheduler::cancel(JobId job) {
+  auto numbers = withdraw(job);
+  for (auto& [id, worker] : workers_) {
+    bool any = false;
+    for (Held& held : worker.window) {
+      if (held.task.job != job) continue;
+      held.cancelled = any = true;
+    }
+    if (any) order_take_back(id, worker);
+  }
   return numbers;
 }
 
@@ -50,9 +86,10 @@ void Scheduler::worker_ready(WorkerId id) {
 
 TaskRef Scheduler::finished(WorkerId id, std::chrono::nanoseconds duration) {
   Worker& worker = at(id);
-  const TaskRef task = worker.window.front();
+  const TaskRef task = worker.window.front().task;
+  leaves_window(worker.window.front());
   worker.window.pop_front();
-  --held_;
+  worker.began.reset();
   // An exponential average that follows a change of the load within some ten tasks.
   const auto ns = static_cast<double>(duration.count());
   average_ns_ = measured_ ? average_ns_ + (ns - average_ns_) / 8 : ns;
@@ -62,25 +99,54 @@ TaskRef Scheduler::finished(WorkerId id, std::chrono::nanoseconds duration) {
   return task;
 }
 
-void Scheduler::taken_back(WorkerId id, std::size_t count) {
+std::vector<TaskRef> Scheduler::taken_back(WorkerId id, std::size_t count) {
   Worker& worker = at(id);
   worker.taking_back = false;
   assert(count <= worker.window.size());
   const std::size_t kept = worker.window.size() - count;
-  put_back(worker.window, kept);
+  std::vector<TaskRef> cancelled;
+  put_back_from(worker.window, kept, cancelled);
   worker.window.resize(kept);
   worker.given -= count;
-  held_ -= count;
+  judge(id, worker);
   make_hungry(id, worker);
+  return cancelled;
+}
+
+// Right after a take-back: if the worker runs anything, it is the last of its window.
+void Scheduler::judge(WorkerId id, Worker& worker) {
+  const auto overdue = std::exchange(worker.overdue, std::nullopt);
+  if (worker.window.empty() || worker.doom != Cause::died) return;
+  const Held& last = worker.window.back();
+  if (last.cancelled)
+    worker.doom = Cause::cancelled;
+  else if (overdue == last.task)
+    worker.doom = Cause::overran;
+  else
+    return;
+  worker.leaving = true;
+  orders_.push_back({Action::Kind::kill, id});
 }
 
 Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started) {
   Loss loss;
   Worker& worker = at(id);
+  loss.cause = worker.doom;
   const bool runs = started && !worker.window.empty();
-  if (runs) loss.running = worker.window.front();
-  put_back(worker.window, runs ? 1 : 0);
-  held_ -= worker.window.size();
+  put_back_from(worker.window, runs ? 1 : 0, loss.cancelled);
+  if (runs) {
+    Held& front = worker.window.front();
+    leaves_window(front);
+    if (front.cancelled) {
+      loss.cancelled.push_back(front.task);
+    } else if (front.terms.retries != 0) {
+      --front.terms.retries;
+      put_back(front);
+      loss.retried = true;
+    } else {
+      loss.running = front.task;
+    }
+  }
   if (!worker.ready) ++early_deaths_;
   workers_.erase(id);
   std::erase(hungry_, id);
@@ -92,16 +158,44 @@ Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started) {
   return loss;
 }
 
+void Scheduler::began(WorkerId id, TimePoint at_time) { at(id).began = at_time; }
+
+std::optional<Scheduler::TimePoint> Scheduler::time_is(TimePoint now) {
+  std::optional<TimePoint> next;
+  if (timed_ == 0) return next;
+  for (auto& [id, worker] : workers_) {
+    if (worker.window.empty() || worker.doom != Cause::died || worker.overdue) continue;
+    const Held& front = worker.window.front();
+    if (!front.terms.timed() || front.cancelled) continue;
+    // One that has not begun may do so at any time.
+    const TimePoint start = worker.began.value_or(now);
+    const bool for_ever = front.terms.time_limit >= TimePoint::max() - start;
+    const TimePoint end = for_ever ? TimePoint::max() : start + front.terms.time_limit;
+    if (worker.began && end <= now) {
+      worker.overdue = front.task;
+      order_take_back(id, worker);
+    } else if (!next || end < *next) {
+      next = end;
+    }
+  }
+  return next;
+}
+
 void Scheduler::stalled() {
   if (pending_ != 0) return;
-  auto idle =
-      std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second.ready && entry.second.window.empty(); });
+  const auto idle = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.ready && !entry.second.leaving && entry.second.window.empty();
+  });
   if (!idle) return;
   const auto fullest = std::max_element(workers_.begin(), workers_.end(),
                                         [](const auto& a, const auto& b) { return a.second.window.size() < b.second.window.size(); });
-  if (fullest == workers_.end() || fullest->second.window.size() < 2 || fullest->second.taking_back) return;
-  fullest->second.taking_back = true;
-  orders_.push_back({Action::Kind::take_back, fullest->first});
+  if (fullest == workers_.end() || fullest->second.window.size() < 2) return;
+  order_take_back(fullest->first, fullest->second);
+}
+
+void Scheduler::order_take_back(WorkerId id, Worker& worker) {
+  if (std::exchange(worker.taking_back, true)) return;
+  orders_.push_back({Action::Kind::take_back, id});
 }
 
 void Scheduler::close() { closed_ = true; }
@@ -135,9 +229,9 @@ std::optional<Scheduler::HandOver> Scheduler::next_hand_over() {
 
 void Scheduler::not_handed_over(WorkerId id) {
   Worker& worker = at(id);
+  leaves_window(worker.window.back());
   worker.window.pop_back();
   --worker.given;
-  --held_;
   make_hungry(id, worker);
 }
 
@@ -145,7 +239,7 @@ std::size_t Scheduler::held(WorkerId id) const { return workers_.at(id).window.s
 
 std::optional<TaskRef> Scheduler::front(WorkerId id) const {
   const auto& window = workers_.at(id).window;
-  return window.empty() ? std::nullopt : std::optional(window.front());
+  return window.empty() ? std::nullopt : std::optional(window.front().task);
 }
 
 std::size_t Scheduler::window() const noexcept {
@@ -167,23 +261,43 @@ void Scheduler::make_hungry(WorkerId id, Worker& worker) {
   hungry_.push_back(id);
 }
 
-void Scheduler::put_back(const std::deque<TaskRef>& tasks, std::size_t from) {
-  for (std::size_t i = tasks.size(); i > from; --i) sources_.push_front({tasks[i - 1].job, tasks[i - 1].index, tasks[i - 1].index + 1});
-  pending_ += tasks.size() - from;
+void Scheduler::leaves_window(const Held& held) noexcept {
+  --held_;
+  if (held.terms.timed()) --timed_;
+}
+
+void Scheduler::put_back(const Held& held) {
+  level(held.terms.priority).push_front({held.task.job, held.task.index, held.task.index + 1, held.terms});
+  ++pending_;
+}
+
+/// Hands on the window from this position to its end; what was cancelled is listed instead.
+void Scheduler::put_back_from(const std::deque<Held>& window, std::size_t from, std::vector<TaskRef>& cancelled) {
+  for (std::size_t i = window.size(); i > from; --i) {
+    const Held& held = window[i - 1];
+    leaves_window(held);
+    if (held.cancelled)
+      cancelled.push_back(held.task);
+    else
+      put_back(held);
+  }
 }
 
 Scheduler::HandOver Scheduler::hand_over(WorkerId id, Worker& worker) {
-  Source& source = sources_.front();
-  const TaskRef task{source.job, source.next++};
-  if (source.next == source.end) sources_.pop_front();
+  auto level = levels_.begin();
+  while (level->sources.empty()) ++level;
+  Source& source = level->sources.front();
+  const Held held{{source.job, source.next++}, source.terms};
+  if (source.next == source.end) level->sources.pop_front();
   --pending_;
   ++held_;
-  worker.window.push_back(task);
+  if (held.terms.timed()) ++timed_;
+  worker.window.push_back(held);
   if (++worker.given == limits_.max_tasks_per_child) {
     worker.leaving = true;
     orders_.push_back({Action::Kind::dismiss, id});
   }
-  return {id, task};
+  return {id, held.task};
 }
 
 }  // namespace ipc::pool

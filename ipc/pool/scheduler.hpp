@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include <ipc/detail/task_terms.hpp>
+
 #include "ipc/pool/ids.hpp"
 
 namespace ipc::pool {
@@ -27,35 +29,52 @@ struct SchedulerLimits {
 };
 
 /// Who does what: the pool's decisions as a pure state machine. Events go in through its functions, and what is to be done
-/// comes out of `next_action` and `next_hand_over`. It performs no I/O, reads no clock and never blocks; the tests drive it alone. Not
-/// thread-safe.
+/// comes out of `next_action` and `next_hand_over`. It performs no I/O, reads no clock (times come in with the events) and
+/// never blocks; the tests drive it alone. Not thread-safe.
 ///
 /// Invariants
 /// 1. A task is in exactly one place: pending, in one worker's window, or ended.
-/// 2. A worker works through its window in order; only the front can have started, unless `worker_lost` says otherwise.
-/// 3. A task that was taken back or outlived its worker goes before all that is pending, in its old order.
+/// 2. A worker works through its window in order; only the front can have started, unless an event says otherwise.
+/// 3. Of the pending tasks those of the highest priority go first; among these, one that was taken back or outlived its
+///    worker goes before all others, in its old order.
+/// 4. A worker is killed only after everything that it had not begun was taken back, and if the last task that it had begun
+///    is the one it is to die for; it gets nothing more. So nobody else's task dies with it.
 class Scheduler {
  public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   explicit Scheduler(SchedulerLimits limits);
 
   // --- events --------------------------------------------------------------------------------------------------------
   /// Tasks [first, first + count) of a job are to be done.
-  void submit(JobId job, std::uint64_t first, std::uint64_t count);
+  void submit(JobId job, std::uint64_t first, std::uint64_t count, const detail::TaskTerms& terms = {});
   /// Tasks of this job that no worker holds are forgotten; returns their numbers (at most those submitted).
   std::vector<std::uint64_t> withdraw(JobId job);
+  /// As `withdraw`, and those that workers hold are to end: what has not begun is taken back and told by `taken_back`, a
+  /// worker that runs one is killed.
+  std::vector<std::uint64_t> cancel(JobId job);
   /// The worker has run its initialiser.
   void worker_ready(WorkerId worker);
   /// The front task of the worker's window has a result; `duration` is how long it ran.
   TaskRef finished(WorkerId worker, std::chrono::nanoseconds duration);
-  /// The last `count` tasks of the worker's window have been taken back before it started them.
-  void taken_back(WorkerId worker, std::size_t count);
+  /// The last `count` tasks of the worker's window have been taken back before it started them, and it will begin no other
+  /// until it is given more. Returns those that end with that, being cancelled.
+  std::vector<TaskRef> taken_back(WorkerId worker, std::size_t count);
+  enum class Cause : std::uint8_t { died, overran, cancelled };
   struct Loss {
-    std::optional<TaskRef> running;  ///< What died with it; everything else has been handed on.
+    std::optional<TaskRef> running;  ///< What ended with it; everything else has been handed on, or is in `cancelled`.
+    std::vector<TaskRef> cancelled;  ///< These end as well, with the outcome they have been given.
+    Cause cause = Cause::died;       ///< Why the worker died.
+    bool retried = false;            ///< It was running a task, which will be tried again.
     bool replaced = false;
     bool hopeless = false;  ///< Too many workers in a row have died before they were ready.
   };
   /// The worker is dead; `started` says whether it had begun with the front of its window.
   Loss worker_lost(WorkerId worker, bool started);
+  /// The worker began with the front of its window, or with what follows it, at this time.
+  void began(WorkerId worker, TimePoint at);
+  /// Orders the end of what has run for too long. Returns when to ask again, at the latest, if nothing else happens.
+  std::optional<TimePoint> time_is(TimePoint now);
   /// The driver is about to sleep: nothing has happened for a while, so tasks must be long. Idle workers may take over
   /// what waits in the windows of busy ones.
   void stalled();
@@ -67,6 +86,7 @@ class Scheduler {
     enum class Kind : std::uint8_t {
       start,      ///< Start a process for `worker`.
       take_back,  ///< Try to get back what `worker` has not started; answer with `taken_back`.
+      kill,       ///< Kill `worker`; its end is a `worker_lost`.
       dismiss,    ///< Tell `worker` to leave after what it has; its end is a `worker_lost` with an empty window.
     };
     Kind kind;
@@ -86,6 +106,10 @@ class Scheduler {
   // --- facts ---------------------------------------------------------------------------------------------------------
   std::size_t pending() const noexcept { return pending_; }
   std::size_t held(WorkerId worker) const;
+  /// Whether a worker holds a task with a time limit.
+  bool timed() const noexcept { return timed_ != 0; }
+  /// Whether `next_action` has something that an event decided.
+  bool has_orders() const noexcept { return !orders_.empty(); }
   std::optional<TaskRef> front(WorkerId worker) const;
   std::size_t workers() const noexcept { return workers_.size(); }
   bool closed() const noexcept { return closed_; }
@@ -99,31 +123,51 @@ class Scheduler {
     JobId job;
     std::uint64_t next;
     std::uint64_t end;
+    detail::TaskTerms terms;
+  };
+  /// What is pending of one priority.
+  struct Level {
+    int priority;
+    std::deque<Source> sources;
+  };
+  struct Held {
+    TaskRef task;
+    detail::TaskTerms terms;
+    bool cancelled = false;
   };
   struct Worker {
-    std::deque<TaskRef> window;
+    std::deque<Held> window;
     std::uint64_t given = 0;  // In its life, taken back ones not counted.
     bool ready = false;
     bool leaving = false;
     bool taking_back = false;
-    bool hungry = false;  // Is in `hungry_`.
+    bool hungry = false;             // Is in `hungry_`.
+    std::optional<TimePoint> began;  // The front of the window.
+    std::optional<TaskRef> overdue;
+    Cause doom = Cause::died;  // Otherwise it has been killed, for this.
   };
 
   WorkerId add_worker();
   Worker& at(WorkerId id) { return workers_.at(id); }
+  std::deque<Source>& level(int priority);
   void make_hungry(WorkerId id, Worker& worker);
-  void put_back(const std::deque<TaskRef>& tasks, std::size_t from);
+  void put_back(const Held& held);
+  void put_back_from(const std::deque<Held>& window, std::size_t from, std::vector<TaskRef>& cancelled);
+  void order_take_back(WorkerId id, Worker& worker);
+  void leaves_window(const Held& held) noexcept;
+  void judge(WorkerId id, Worker& worker);
   std::size_t share() const noexcept;
   HandOver hand_over(WorkerId id, Worker& worker);
 
   SchedulerLimits limits_;
   std::map<WorkerId, Worker> workers_;
-  std::deque<Source> sources_;
+  std::vector<Level> levels_;     // The highest priority first.
   std::vector<WorkerId> hungry_;  // Those that may have room in their windows, the most recently freed last.
   std::deque<Action> orders_;     // Decided by an event, not yet given out.
   std::uint64_t next_worker_ = 1;
   std::size_t pending_ = 0;
   std::size_t held_ = 0;
+  std::size_t timed_ = 0;  // Of those held.
   std::size_t early_deaths_ = 0;
   double average_ns_ = 0;
   bool measured_ = false;

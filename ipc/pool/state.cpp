@@ -97,10 +97,13 @@ void PoolState::submit(const std::shared_ptr<detail::Job>& job, std::uint64_t fi
     if (job->unfinished_ == 0) job->ready_.store(true, std::memory_order_release);
     return;
   }
+  // A cancelled job takes nothing more.
+  if (job->cancelled_) return;
   if (job->unfinished_ == 0) enlist(job);
   job->unfinished_ += count;
-  scheduler_.submit(id_of(*job), first, count);
+  scheduler_.submit(id_of(*job), first, count, job->terms);
   dispatch();
+  mind_sleepers();
   if (will_wait || role_ == Role::caller) return;
   // A caller that only submits keeps the workers busy by the way: what it takes in now, nobody needs to be woken for.
   if (++activity_ % 16 == 0 && !spinning_ && receive_all()) dispatch();
@@ -112,6 +115,7 @@ void PoolState::submit(const std::shared_ptr<detail::Job>& job, std::uint64_t fi
 }
 
 void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
+  job->settled_ = false;
   job->self_ = job;
   job->previous_ = nullptr;
   job->next_ = jobs_;
@@ -120,33 +124,53 @@ void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
 }
 
 void PoolState::outcome(detail::Job& job) {
-  if (--job.unfinished_ == 0) complete(job);
+  if (--job.unfinished_ != 0) return;
+  auto self = delist(job);
+  if (!job.settled_) settle(std::move(self));
 }
 
-void PoolState::complete(detail::Job& job) {
+std::shared_ptr<detail::Job> PoolState::delist(detail::Job& job) {
   (job.previous_ != nullptr ? job.previous_->next_ : jobs_) = job.next_;
   if (job.next_ != nullptr) job.next_->previous_ = job.previous_;
-  auto self = std::move(job.self_);
-  if (job.callbacks_.empty()) {
-    // SYNC POINT: outcome visible once ready
-    job.ready_.store(true, std::memory_order_release);
-  } else {
-    to_call_.push_back(std::move(self));
-  }
+  return std::move(job.self_);
+}
+
+void PoolState::settle(std::shared_ptr<detail::Job> job) {
+  job->settled_ = true;
+  if (job->callbacks_.empty())
+    make_ready(*job);
+  else
+    to_call_.push_back(std::move(job));
+}
+
+void PoolState::make_ready(detail::Job& job) {
+  // SYNC POINT: outcome visible once ready
+  job.ready_.store(true, std::memory_order_release);
+  if (job.ready_fd_) os::signal_event_fd(job.ready_fd_.get());
+  for (const auto& [observer, tag] : std::exchange(job.watchers_, {})) observer->job_ready(tag);
 }
 
 void PoolState::fail(const TaskRef& task, std::exception_ptr error) {
-  auto& job = *reinterpret_cast<detail::Job*>(static_cast<std::uintptr_t>(task.job));
+  detail::Job& job = job_of(task);
   if (!job.abandoned_) job.fail(task.index, std::move(error));
   outcome(job);
 }
 
 void PoolState::fail_everything(const std::exception_ptr& error) {
   while (jobs_ != nullptr) {
-    detail::Job& job = *jobs_;
-    job.fail_rest(error);
-    job.unfinished_ = 0;
-    complete(job);
+    const auto job = delist(*jobs_);
+    job->unfinished_ = 0;
+    if (job->settled_) continue;
+    job->fail_rest(error);
+    settle(job);
+  }
+}
+
+void PoolState::call(const std::function<void()>& callback) const noexcept {
+  try {
+    callback();
+  } catch (...) {
+    os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + describe_current_exception() + "; it was ignored.\n");
   }
 }
 
@@ -159,18 +183,11 @@ void PoolState::run_callbacks(Lock& lock) {
       const auto callbacks = std::exchange(job->callbacks_, {});
       lock.unlock();
       const auto* outer = std::exchange(calling, job.get());
-      for (const auto& callback : callbacks) {
-        try {
-          callback();
-        } catch (...) {
-          os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + describe_current_exception() +
-                              "; it was ignored.\n");
-        }
-      }
+      for (const auto& callback : callbacks) call(callback);
       calling = outer;
       lock.lock();
     }
-    job->ready_.store(true, std::memory_order_release);
+    make_ready(*job);
     turn_.notify_all();
     // SUBTLE: a caller that waits for just this job may have taken the role while its callbacks ran. No worker will tell it.
     if (role_ == Role::caller) {
@@ -190,7 +207,7 @@ void PoolState::when_done(detail::Job& job, std::function<void()> callback) {
       return;
     }
   }
-  callback();
+  call(callback);
 }
 
 void PoolState::locked(const std::function<void()>& f) {
@@ -204,7 +221,56 @@ void PoolState::abandon(detail::Job& job) {
   job.abandoned_ = true;
   if (job.unfinished_ == 0) return;
   job.unfinished_ -= scheduler_.withdraw(id_of(job)).size();
-  if (job.unfinished_ == 0) complete(job);
+  if (job.unfinished_ != 0) return;
+  const auto self = delist(job);
+  if (!job.settled_) settle(self);
+}
+
+bool PoolState::cancel(detail::Job& job) {
+  require_owner();
+  Lock lock(mutex_);
+  if (job.cancelled_) return true;
+  if (job.settled_ || job.unfinished_ == 0) return false;
+  job.unfinished_ -= scheduler_.cancel(id_of(job)).size();
+  job.cancelled_ = job.abandoned_ = true;
+  job.fail_rest(std::make_exception_ptr(Cancelled("The task was cancelled.")));
+  auto self = job.self_;
+  if (job.unfinished_ == 0) delist(job);
+  settle(std::move(self));
+  mind_sleepers();
+  run_callbacks(lock);
+  // Somebody may be waiting for just this.
+  woken_.store(true, std::memory_order_relaxed);
+  os::signal_event_fd(wake_.get());
+  if (waiting_ != 0) turn_.notify_all();
+  return true;
+}
+
+bool PoolState::cancelled(const detail::Job& job) const noexcept {
+  const Lock lock(mutex_);
+  return job.cancelled_;
+}
+
+void PoolState::observe(detail::Job& job, detail::ReadyObserver& observer, std::size_t tag) {
+  const Lock lock(mutex_);
+  if (job.ready())
+    observer.job_ready(tag);
+  else
+    job.watchers_.push_back({&observer, tag});
+}
+
+int PoolState::ready_fd(detail::Job& job) {
+  const Lock lock(mutex_);
+  if (!job.ready_fd_) {
+    job.ready_fd_ = os::make_event_fd();
+    if (job.ready()) os::signal_event_fd(job.ready_fd_.get());
+  }
+  return job.ready_fd_.get();
+}
+
+void PoolState::forget(detail::Job& job, detail::ReadyObserver& observer) noexcept {
+  const Lock lock(mutex_);
+  std::erase_if(job.watchers_, [&](const auto& watcher) { return watcher.observer == &observer; });
 }
 
 std::size_t PoolState::in_flight_limit() const {

@@ -35,7 +35,7 @@ namespace ipc::pool {
 /// 2. While the role's owner sleeps, it has announced that on every channel, or nothing can arrive (no task is handed out),
 ///    or it is the background thread, which sleeps for a moment only because callers are active: they take things in by the
 ///    way, and to be woken for each result would cost more than the result.
-/// 3. A job is in the list of jobs while it has unfinished tasks, or callbacks to run.
+/// 3. A job is in the list of jobs while it has unfinished tasks. A cancelled one is settled before that.
 class PoolState final : public detail::PoolCore {
  public:
   explicit PoolState(detail::PoolSettings settings);
@@ -47,6 +47,11 @@ class PoolState final : public detail::PoolCore {
   void locked(const std::function<void()>& f) override;
   void poll() override;
   void when_done(detail::Job& job, std::function<void()> callback) override;
+  void observe(detail::Job& job, detail::ReadyObserver& observer, std::size_t tag) override;
+  void forget(detail::Job& job, detail::ReadyObserver& observer) noexcept override;
+  int ready_fd(detail::Job& job) override;
+  bool cancel(detail::Job& job) override;
+  bool cancelled(const detail::Job& job) const noexcept override;
   bool in_callback_of(const detail::Job& job) const noexcept override;
   void abandon(detail::Job& job) override;
   std::size_t in_flight_limit() const override;
@@ -68,11 +73,17 @@ class PoolState final : public detail::PoolCore {
   /// No task can be done any more: every job has its outcome, and what workers still send is not looked at.
   bool broken() const noexcept { return failure_ != nullptr || terminated_; }
   void enlist(const std::shared_ptr<detail::Job>& job);
-  void complete(detail::Job& job);
+  static detail::Job& job_of(const TaskRef& task) noexcept {
+    return *reinterpret_cast<detail::Job*>(static_cast<std::uintptr_t>(task.job));
+  }
+  std::shared_ptr<detail::Job> delist(detail::Job& job);
+  void settle(std::shared_ptr<detail::Job> job);
+  void make_ready(detail::Job& job);
   void outcome(detail::Job& job);
   void fail(const TaskRef& task, std::exception_ptr error);
   void fail_everything(const std::exception_ptr& error);
   void run_callbacks(Lock& lock);
+  void call(const std::function<void()>& callback) const noexcept;
 
   // driver.cpp: who waits, and how
   void drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline);
@@ -82,6 +93,8 @@ class PoolState final : public detail::PoolCore {
   bool watched() const noexcept { return announced_ || (background_parked_ && ticking_); }
   void awake();
   void park(Lock& lock, detail::Deadline deadline);
+  detail::Deadline time_limit();
+  void mind_sleepers();
   void give_role_away();
   void background(std::stop_token stop);
   void notice_deaths();
@@ -97,6 +110,7 @@ class PoolState final : public detail::PoolCore {
   void hand_over(Link& link, const TaskRef& task);
   bool perform_actions();
   void take_back(Link& link);
+  void end_cancelled(const std::vector<TaskRef>& tasks);
   void dismiss(Link& link);
   void lose(Link& link);
   void break_down(std::exception_ptr error);
@@ -126,8 +140,12 @@ class PoolState final : public detail::PoolCore {
   bool announced_ = false;
   bool background_parked_ = false;
   std::uint64_t parked_version_ = 0;  // Of the links that the background thread polls.
-  std::size_t waiting_ = 0;           // Callers that wait for `turn_`.
-  std::condition_variable turn_;      // The role is free, or something has been done.
+  // Until when who sleeps in poll will sleep; `min` for not at all.
+  static constexpr Scheduler::TimePoint not_asleep = Scheduler::TimePoint::min();
+  Scheduler::TimePoint caller_sleeps_until_ = not_asleep;
+  Scheduler::TimePoint background_sleeps_until_ = not_asleep;
+  std::size_t waiting_ = 0;       // Callers that wait for `turn_`.
+  std::condition_variable turn_;  // The role is free, or something has been done.
   std::condition_variable background_turn_;
   Fd wake_;  // Ends whoever's poll.
   std::atomic<bool> woken_{false};

@@ -23,6 +23,8 @@ using transport::Record;
 using transport::Wake;
 
 class Worker {
+  using Clock = std::chrono::steady_clock;
+
  public:
   explicit Worker(transport::Channel channel) : channel_(std::move(channel)), claims_(channel_.extra_word(claims_word)) {}
 
@@ -30,9 +32,11 @@ class Worker {
     if (!begin(initialize)) return 1;
     while (auto record = next()) {
       if (record->header.kind == static_cast<std::uint8_t>(RecordKind::dismiss)) return 0;
+      const auto start = Clock::now();
+      write_start(channel_.extra_word(start_word), start);
       // A task that the pool took back has been given to another worker.
       if (claims_.claim(record->header.sequence))
-        perform(*record);
+        perform(*record, start);
       else
         channel_.release();
       if (!channel_.flush(spin_, Wake::data | Wake::room)) return 0;
@@ -65,9 +69,7 @@ class Worker {
     }
   }
 
-  void perform(Record& record) {
-    using Clock = std::chrono::steady_clock;
-    const auto start = Clock::now();
+  void perform(Record& record, Clock::time_point start) {
     detail::Writer out(channel_.payload_room());
     RecordKind kind = RecordKind::result;
     try {

@@ -1,8 +1,5 @@
 #include "ipc/pool/scheduler.hpp"
 
-#include <deque>
-#include <map>
-#include <random>
 #include <set>
 #include <vector>
 
@@ -176,123 +173,81 @@ TEST_CASE("scheduler: workers that keep dying before they are ready are not repl
   }
 }
 
-// Random events of every kind against a model that knows where each task is. What it would catch: a task that is lost,
-// done twice, or given to a worker out of order.
-TEST_CASE("scheduler: no random history loses, duplicates or reorders a task") {
-  std::mt19937 random(20240229);
-  const auto chance = [&](int percent) { return static_cast<int>(random() % 100) < percent; };
-  for (int history = 0; history < 200; ++history) {
-    Scheduler scheduler(
-        {.workers = 1 + random() % 5, .max_tasks_per_child = chance(30) ? 1 + random() % 20 : 0, .deaths_at_start = 1000000});
-    std::map<WorkerId, std::deque<TaskRef>> windows;
-    std::set<WorkerId> ready;
-    std::set<WorkerId> leaving;
-    std::map<TaskRef, int> outcomes;
-    std::set<TaskRef> withdrawn;
-    std::uint64_t jobs = 0;
-    std::uint64_t submitted = 0;
-    bool closed = false;
-    const auto any_worker = [&]() -> std::optional<WorkerId> {
-      if (windows.empty()) return std::nullopt;
-      auto it = windows.begin();
-      std::advance(it, static_cast<std::ptrdiff_t>(random() % windows.size()));
-      return it->first;
-    };
-    const auto perform = [&] {
-      for (bool more = true; more;) {
-        more = false;
-        while (const auto action = scheduler.next_action()) {
-          more = true;
-          if (action->kind == Kind::start) windows[action->worker];
-          if (action->kind == Kind::dismiss) leaving.insert(action->worker);
-          if (action->kind == Kind::take_back) {
-            auto& window = windows[action->worker];
-            const std::size_t begun = window.empty() ? 0 : random() % (window.size() + 1);
-            scheduler.taken_back(action->worker, window.size() - begun);
-            window.resize(begun);
-          }
-        }
-        while (const auto next = scheduler.next_hand_over()) {
-          more = true;
-          REQUIRE(ready.count(next->worker) == 1);
-          if (chance(1)) {
-            scheduler.not_handed_over(next->worker);
-            ++outcomes[next->task];
-          } else {
-            windows[next->worker].push_back(next->task);
-          }
-        }
-      }
-    };
-    const auto lose = [&](WorkerId worker) {
-      auto& window = windows[worker];
-      const bool begun = !window.empty() && chance(70);
-      const auto loss = scheduler.worker_lost(worker, begun);
-      REQUIRE(loss.running.has_value() == begun);
-      if (begun) {
-        REQUIRE(*loss.running == window.front());
-        ++outcomes[window.front()];
-      }
-      windows.erase(worker);
-      ready.erase(worker);
-      leaving.erase(worker);
-    };
-    const auto end_one = [&](WorkerId worker) {
-      auto& window = windows[worker];
-      if (window.empty()) {
-        if (leaving.count(worker) == 1) lose(worker);
-        return;
-      }
-      const TaskRef task = scheduler.finished(worker, std::chrono::nanoseconds(random() % 2000000));
-      REQUIRE(task == window.front());
-      window.pop_front();
-      ++outcomes[task];
-    };
-    perform();
-    for (int event = 0; event < 400; ++event) {
-      const auto worker = any_worker();
-      switch (random() % 10) {
-        case 0:
-        case 1:
-          if (!closed) {
-            const std::uint64_t count = random() % 30;
-            scheduler.submit(JobId{++jobs}, 0, count);
-            submitted += count;
-          }
-          break;
-        case 2:
-          if (worker && ready.insert(*worker).second) scheduler.worker_ready(*worker);
-          break;
-        case 3:
-          if (worker && chance(20)) lose(*worker);
-          break;
-        case 4:
-          scheduler.stalled();
-          break;
-        case 5:
-          if (jobs != 0 && chance(10)) {
-            const JobId which{1 + random() % jobs};
-            for (const auto index : scheduler.withdraw(which)) REQUIRE(withdrawn.insert({which, index}).second);
-          }
-          break;
-        default:
-          if (worker) end_one(*worker);
-      }
-      perform();
-    }
-    scheduler.close();
-    closed = true;
-    for (int round = 0; round < 100000 && !windows.empty(); ++round) {
-      for (const auto& [worker, window] : windows) {
-        if (ready.insert(worker).second) scheduler.worker_ready(worker);
-      }
-      perform();
-      if (const auto worker = any_worker()) end_one(*worker);
-      perform();
-    }
-    REQUIRE(windows.empty());
-    REQUIRE(scheduler.idle());
-    for (const auto& [task, times] : outcomes) REQUIRE(times == 1);
-    REQUIRE(outcomes.size() + withdrawn.size() == submitted);
+TEST_CASE("scheduler: urgent tasks go first, and those that wait in a window give way to them") {
+  Scheduler scheduler({.workers = 1, .least_window = 3});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 6);
+  const auto given = all_hand_overs(scheduler);
+  REQUIRE(given.size() == 3);
+  scheduler.submit(JobId{8}, 0, 1, {.priority = 1});
+  const auto action = scheduler.next_action();
+  REQUIRE(action);
+  CHECK(action->kind == Kind::take_back);
+  CHECK(scheduler.taken_back(worker, 2).empty());
+  std::vector<TaskRef> next;
+  for (const auto& hand_over : all_hand_overs(scheduler)) next.push_back(hand_over.task);
+  CHECK(next == std::vector<TaskRef>{{JobId{8}, 0}, {job, 1}});
+}
+
+TEST_CASE("scheduler: a task that lost its worker is tried again as often as it said, before all others") {
+  Scheduler scheduler({.workers = 1});
+  scheduler.submit(job, 0, 2, {.retries = 2});
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const WorkerId worker = start_all(scheduler).front();
+    CHECK(all_hand_overs(scheduler).front().task.index == 0);
+    const auto loss = scheduler.worker_lost(worker, true);
+    CHECK(loss.retried == (attempt < 2));
+    CHECK(loss.running.has_value() == (attempt == 2));
   }
+}
+
+TEST_CASE("scheduler: an overdue task costs its worker, after everything behind it was taken back") {
+  Scheduler scheduler({.workers = 1, .least_window = 2});
+  const WorkerId worker = start_all(scheduler).front();
+  const Scheduler::TimePoint start{};
+  scheduler.submit(job, 0, 1, {.time_limit = 1s});
+  scheduler.submit(job, 1, 3);
+  all_hand_overs(scheduler);
+  CHECK(scheduler.time_is(start) == start + 1s);
+  scheduler.began(worker, start + 500ms);
+  CHECK(scheduler.time_is(start + 1s) == start + 1500ms);
+  CHECK_FALSE(scheduler.next_action());
+  CHECK_FALSE(scheduler.time_is(start + 1500ms));
+  CHECK(scheduler.next_action()->kind == Kind::take_back);
+  scheduler.taken_back(worker, scheduler.held(worker) - 1);
+  CHECK(scheduler.next_action()->kind == Kind::kill);
+  CHECK_FALSE(scheduler.next_hand_over());
+  const auto loss = scheduler.worker_lost(worker, true);
+  CHECK(loss.cause == Scheduler::Cause::overran);
+  REQUIRE(loss.running);
+  CHECK(loss.running->index == 0);
+}
+
+TEST_CASE("scheduler: a worker that has gone on to another task is not killed for an overdue one") {
+  Scheduler scheduler({.workers = 1, .least_window = 2});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 1, {.time_limit = 1s});
+  scheduler.submit(job, 1, 3);
+  all_hand_overs(scheduler);
+  scheduler.began(worker, {});
+  scheduler.time_is(Scheduler::TimePoint{} + 2s);
+  CHECK(scheduler.next_action()->kind == Kind::take_back);
+  // It began the second one in this very moment.
+  scheduler.taken_back(worker, scheduler.held(worker) - 2);
+  CHECK_FALSE(scheduler.next_action());
+}
+
+TEST_CASE("scheduler: cancelled tasks are forgotten, taken back, or killed with their worker") {
+  Scheduler scheduler({.workers = 1, .least_window = 3});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 6);
+  REQUIRE(all_hand_overs(scheduler).size() == 3);
+  CHECK(scheduler.cancel(job) == std::vector<std::uint64_t>{3, 4, 5});
+  CHECK(scheduler.next_action()->kind == Kind::take_back);
+  CHECK(scheduler.taken_back(worker, 2).size() == 2);
+  CHECK(scheduler.next_action()->kind == Kind::kill);
+  const auto loss = scheduler.worker_lost(worker, true);
+  CHECK_FALSE(loss.running);
+  CHECK(loss.cancelled.size() == 1);
+  CHECK(scheduler.idle());
 }

@@ -24,6 +24,8 @@ class Deadline {
     return Deadline(now + std::chrono::ceil<Clock::duration>(d));
   }
 
+  static constexpr Deadline until(Clock::time_point at) noexcept { return Deadline(at); }
+
   constexpr bool is_never() const noexcept { return at_ == Clock::time_point::max(); }
   bool expired() const noexcept {
     if (is_never()) return false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -8,13 +9,26 @@
 #include <vector>
 
 #include <ipc/detail/reader.hpp>
+#include <ipc/detail/task_terms.hpp>
 #include <ipc/detail/writer.hpp>
+#include <ipc/fd.hpp>
 
 namespace ipc::pool {
 class PoolState;
 }
 
 namespace ipc::detail {
+
+/// Is told that jobs have become ready, for those who wait for several. Called under the pool's lock, so it must not block,
+/// throw or call the pool.
+class ReadyObserver {
+ public:
+  ReadyObserver() = default;
+  ReadyObserver(const ReadyObserver&) = delete;
+  ReadyObserver& operator=(const ReadyObserver&) = delete;
+  virtual ~ReadyObserver() = default;
+  virtual void job_ready(std::size_t tag) noexcept = 0;
+};
 
 /// What the pool knows of a call (apply_async, map, imap…): one job has one task or many, numbered from 0; the typed
 /// classes below it encode arguments and decode results. Shared by the pool and the caller's handle.
@@ -34,8 +48,11 @@ class Job {
   /// A result has come. What it throws becomes the task's outcome.
   virtual void deliver(std::uint64_t index, Reader& in) = 0;
   virtual void fail(std::uint64_t index, std::exception_ptr error) = 0;
-  /// Gives this outcome to every task that has none.
+  /// Gives this outcome to every task that has none, and to the job as a whole.
   virtual void fail_rest(std::exception_ptr error) = 0;
+
+  /// What its tasks ask for. Set before they are handed in.
+  TaskTerms terms;
 
   /// True once every task has an outcome and the callbacks have run. Then the outcome may be read without a lock.
   bool ready() const noexcept {
@@ -45,12 +62,20 @@ class Job {
 
  private:
   friend class pool::PoolState;
+  struct Watcher {
+    ReadyObserver* observer;
+    std::size_t tag;
+  };
 
   // Everything below belongs to the pool and is guarded by its lock.
   std::atomic<bool> ready_{false};
   std::uint64_t unfinished_ = 0;
-  bool abandoned_ = false;
+  bool settled_ = false;    // Its outcome stands, and it is ready or its callbacks are about to run.
+  bool abandoned_ = false;  // What still comes for it is not looked at.
+  bool cancelled_ = false;
   std::vector<std::function<void()>> callbacks_;
+  std::vector<Watcher> watchers_;
+  Fd ready_fd_;  // Made when somebody asks for it.
   // While tasks are unfinished the job is in the pool's list, and keeps itself alive.
   std::shared_ptr<Job> self_;
   Job* previous_ = nullptr;

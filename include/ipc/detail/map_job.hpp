@@ -111,7 +111,7 @@ class MapJob final : public ResultJob<std::conditional_t<std::is_void_v<MapResul
     chunk_done();
   }
   void fail_rest(std::exception_ptr error) override {
-    if (!this->error_) this->error_ = std::move(error);
+    this->error_ = std::move(error);
     chunks_left_ = 0;
   }
 

@@ -62,6 +62,15 @@ class PoolCore {
   virtual void poll() = 0;
   /// Has `callback` run once the job is ready; at once, in this thread, if it is.
   virtual void when_done(Job& job, std::function<void()> callback) = 0;
+  /// Has the observer told once the job is ready, with this tag; at once if it is. It must be forgotten before it ends.
+  virtual void observe(Job& job, ReadyObserver& observer, std::size_t tag) = 0;
+  virtual void forget(Job& job, ReadyObserver& observer) noexcept = 0;
+  /// Readable once the job is ready; owned by the job.
+  virtual int ready_fd(Job& job) = 0;
+  /// Ends the job with `Cancelled`: what has not begun never will, and workers that run its tasks are killed and replaced.
+  /// Returns whether the job is cancelled now; false when it had its outcome already.
+  virtual bool cancel(Job& job) = 0;
+  virtual bool cancelled(const Job& job) const noexcept = 0;
   /// True in a callback of this very job: its outcome is there although it is not `ready` yet.
   virtual bool in_callback_of(const Job& job) const noexcept = 0;
   /// Nobody wants this job's results any more: what has not started never will.

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <chrono>
+
+namespace ipc::detail {
+
+/// What a call asks for each of its tasks; `TaskOptions`, as the pool's scheduler sees them.
+struct TaskTerms {
+  static constexpr std::chrono::nanoseconds unlimited = std::chrono::nanoseconds::max();
+
+  int priority = 0;                                 ///< Higher ones go first.
+  unsigned retries = 0;                             ///< So often a task that lost its worker may be given to another.
+  std::chrono::nanoseconds time_limit = unlimited;  ///< From the task's start in the worker.
+
+  bool timed() const noexcept { return time_limit != unlimited; }
+  friend bool operator==(const TaskTerms&, const TaskTerms&) = default;
+};
+
+}  // namespace ipc::detail
