@@ -1,0 +1,236 @@
+// Kills either end of a pipe: at each kill point, and at random moments under load. The other end gets what was sent whole, in
+// order, and then learns of the death; nobody hangs. IPC_KILLS says how many random kills (default 100 of each kind).
+#include <ipc/connection.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <string>
+
+#include "ipc/base/kill_point.hpp"
+#include "ipc/transport/pipe.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/fork_child.hpp"
+
+using ipc::Connection;
+using ipc::test::ForkedChild;
+
+namespace {
+
+int kills() {
+  const char* text = std::getenv("IPC_KILLS");
+  return text != nullptr ? std::atoi(text) : 100;
+}
+
+constexpr std::size_t small_ring = 8192;
+
+struct Ends {
+  Connection ours;
+  Connection theirs;
+};
+Ends make(std::size_t capacity) {
+  auto ends = ipc::transport::make_pipe(true, capacity);
+  return {Connection(std::move(ends.first)), Connection(std::move(ends.second))};
+}
+
+/// Sizes that meet every border: empty, small, as large as the ring, several times that.
+std::size_t size_of(std::uint32_t sequence) {
+  std::mt19937 random(sequence);
+  switch (random() % 8) {
+    case 0:
+      return 0;
+    case 1:
+      return small_ring - 16 + random() % 16;
+    case 2:
+      return random() % (5 * small_ring);
+    default:
+      return random() % 200;
+  }
+}
+
+std::string pattern(std::uint32_t sequence) {
+  std::string text(size_of(sequence), '\0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>((sequence * 31 + i * 7) % 251);
+  return text;
+}
+
+/// Sends without end.
+void send_for_ever(Connection& to) {
+  for (std::uint32_t i = 0;; ++i) to.send_bytes(pattern(i));
+}
+
+/// Receives until the end; returns how many came. Throws when one is not as it was sent.
+std::uint32_t receive_all(Connection& from) {
+  for (std::uint32_t i = 0;; ++i) {
+    ipc::Bytes bytes;
+    try {
+      bytes = from.recv_bytes();
+    } catch (const ipc::EndOfFile&) {
+      return i;
+    }
+    if (std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) != pattern(i))
+      throw std::runtime_error("a message is not what was sent");
+  }
+}
+
+/// Sends until the peer is gone.
+std::uint32_t send_until_broken(Connection& to) {
+  for (std::uint32_t i = 0;; ++i) {
+    try {
+      to.send_bytes(pattern(i));
+    } catch (const ipc::BrokenPipe&) {
+      return i;
+    }
+  }
+}
+
+void spin(unsigned times) {
+  for (; times > 0; --times) asm volatile("");
+}
+
+/// Runs `body` with the other end in a child, which is killed when it has done so much and a random while longer.
+template <class ChildBody, class Body>
+void kill_at_random(unsigned seed, ChildBody child_body, Body body) {
+  std::mt19937 random(seed);
+  for (int i = 0; i < kills(); ++i) {
+    Ends ends = make(random() % 2 == 0 ? small_ring : std::size_t{1} << 16);
+    auto [go, start] = ipc::Pipe(false);
+    ForkedChild child([&, &start = start] {
+      ends.ours.close();
+      start.send(true);
+      child_body(ends.theirs);
+    });
+    ends.theirs.close();
+    go.recv<bool>();
+    const auto patience = random() % 200'000;
+    ForkedChild killer([&] {
+      ends.ours.close();
+      spin(static_cast<unsigned>(patience));
+      child.kill();
+    });
+    body(ends.ours);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Connection: a sender killed at random moments leaves only whole messages and the end of file") {
+  kill_at_random(
+      1, [](Connection& c) { send_for_ever(c); }, [](Connection& c) { receive_all(c); });
+}
+
+TEST_CASE("Connection: a receiver killed at random moments breaks its sender's pipe") {
+  kill_at_random(
+      2, [](Connection& c) { receive_all(c); }, [](Connection& c) { send_until_broken(c); });
+}
+
+TEST_CASE("Connection: either end of a conversation killed at random moments ends it") {
+  kill_at_random(
+      3,
+      [](Connection& c) {
+        for (std::uint32_t i = 0;; ++i) {
+          c.send_bytes(pattern(i));
+          c.recv_bytes();
+        }
+      },
+      [](Connection& c) {
+        try {
+          for (std::uint32_t i = 0;; ++i) {
+            const auto bytes = c.recv_bytes();
+            if (bytes.size() != size_of(i)) throw std::runtime_error("a message is not what was sent");
+            c.send_bytes(bytes);
+          }
+        } catch (const ipc::EndOfFile&) {
+        } catch (const ipc::BrokenPipe&) {
+        }
+      });
+}
+
+TEST_CASE("Connection: a sender killed at each of its kill points") {
+  const auto* point = GENERATE("pipe.promised", "pipe.before_publish", "pipe.before_bell");
+  for (int nth = 1; nth <= 12; ++nth) {
+    Ends ends = make(small_ring);
+    ForkedChild child([&] {
+      ends.ours.close();
+      ipc::base::arm_kill_point(point, nth);
+      send_for_ever(ends.theirs);
+    });
+    ends.theirs.close();
+    receive_all(ends.ours);
+    CHECK(child.wait() == -SIGKILL);
+  }
+}
+
+TEST_CASE("Connection: a receiver killed at each of its kill points") {
+  const auto* point = GENERATE("pipe.owed", "pipe.bell_wanted", "pipe.before_sleep");
+  for (int nth = 1; nth <= 5; ++nth) {
+    Ends ends = make(small_ring);
+    ForkedChild child([&] {
+      ends.ours.close();
+      ipc::base::arm_kill_point(point, nth);
+      receive_all(ends.theirs);
+    });
+    ends.theirs.close();
+    // Whoever is to go to sleep must find nothing for a while.
+    for (std::uint32_t i = 0;; ++i) {
+      try {
+        ends.ours.send_bytes(pattern(i));
+        spin(i % 20 == 0 ? 300'000 : 0);
+      } catch (const ipc::BrokenPipe&) {
+        break;
+      }
+    }
+    CHECK(child.wait() == -SIGKILL);
+  }
+}
+
+TEST_CASE("Connection: the heir of a sender killed inside of a message cannot send, and the message is not returned") {
+  Ends ends = make(std::size_t{1} << 20);
+  ForkedChild child([&] {
+    ipc::base::arm_kill_point("pipe.before_publish", 4);
+    ends.theirs.send_bytes("whole");
+    ends.theirs.send_bytes(std::string(200'000, 'x'));
+  });
+  CHECK(child.wait() == -SIGKILL);
+  CHECK_THROWS_AS(ends.theirs.send_bytes("after"), ipc::BrokenPipe);
+  ends.theirs.close();
+  CHECK(ends.ours.recv_bytes().size() == 5);
+  CHECK_THROWS_AS(ends.ours.recv_bytes(), ipc::EndOfFile);
+}
+
+TEST_CASE("Connection: the heir of a receiver killed inside of a message goes on with the next") {
+  Ends ends = make(small_ring);
+  ForkedChild child([&] {
+    ipc::base::arm_kill_point("pipe.owed", 1);
+    ends.theirs.recv_bytes();
+  });
+  ForkedChild sender([&] {
+    ends.theirs.close();
+    ends.ours.send_bytes(std::string(5 * small_ring, 'x'));
+    ends.ours.send_bytes("next");
+  });
+  CHECK(child.wait() == -SIGKILL);
+  CHECK(ends.theirs.recv_bytes().size() == 4);
+  CHECK(sender.wait() == 0);
+}
+
+TEST_CASE("Connection: descriptors whose sender was killed before their message do not come with another") {
+  Ends ends = make(small_ring);
+  ForkedChild child([&] {
+    ipc::base::arm_kill_point("pipe.descriptors_sent", 2);
+    ends.theirs.send(ipc::Fd::duplicate_of(0));
+    ends.theirs.send(ipc::Fd::duplicate_of(0));
+  });
+  CHECK(child.wait() == -SIGKILL);
+  const ipc::Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  struct stat expected {};
+  ::fstat(null.get(), &expected);
+  ends.theirs.send(null);
+  ends.ours.recv<ipc::Fd>();
+  struct stat got {};
+  ::fstat(ends.ours.recv<ipc::Fd>().get(), &got);
+  CHECK(got.st_rdev == expected.st_rdev);
+}
