@@ -16,7 +16,8 @@ inline void cpu_relax() noexcept {
 }
 
 /// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
-/// zero where this process may use one CPU only (whoever could end the wait would need that CPU).
+/// zero where this process may use one CPU only (whoever could end the wait would need that CPU). Where spinning long has not
+/// paid, because whoever could end the wait has no CPU, it is tried again ever more rarely.
 /// Belongs to one waiter; one thread at a time.
 class SpinBudget {
  public:
@@ -36,19 +37,30 @@ class SpinBudget {
         cpu_relax();
         if (ready()) {
           budget_ = std::min(limit, budget_ * 2);
+          mistrust_ = 0;
           return true;
         }
       }
       const auto spent = Clock::now() - start;
       if (spent >= budget_) break;
     }
-    budget_ = std::max(floor, budget_ / 2);
+    if (budget_ > limit / 2) {
+      mistrust_ = std::min(2 * mistrust_ + 1, most_mistrust);
+      short_waits_due_ = mistrust_;
+      budget_ = floor;
+    } else {
+      budget_ = std::max(floor, budget_ / 2);
+    }
     started_ = start;
     return false;
   }
   /// To be called when a wait ended in the kernel after `spin` failed: a short one would have been worth spinning for.
   void woke() noexcept {
-    if (Clock::now() - started_ < 2 * limit) budget_ = limit;
+    if (Clock::now() - started_ >= 2 * limit) return;
+    if (short_waits_due_ > 0)
+      --short_waits_due_;
+    else
+      budget_ = limit;
   }
 
  private:
@@ -58,7 +70,11 @@ class SpinBudget {
     return several;
   }
 
+  static constexpr int most_mistrust = 63;
+
   std::chrono::nanoseconds budget_ = limit;
+  int mistrust_ = 0;         // Grows with each long spin that was in vain.
+  int short_waits_due_ = 0;  // Before the next long spin.
   Clock::time_point started_{};
 };
 
