@@ -29,10 +29,12 @@ namespace ipc {
 ///   auto [parent, child] = ipc::Pipe();
 ///   ipc::Process p([c = std::move(child)]() mutable { c.send(c.recv<int>() + 1); });
 ///
+/// A forked process inherits both ends. The other side sees the end of file only when nobody has this end any more, so a child
+/// that waits for its parent's end should close its copy of that: `[&parent, c = std::move(child)]() mutable { parent.close(); …`.
+///
 /// Move-only. One thread may send while another receives; otherwise one at a time, and nothing else may run while the
 /// object is closed, moved or destroyed: end a thread that waits in `recv` by closing the other end. Of the processes that
-/// inherited an end by a fork, one at a time may send through it, and one receive. The other side sees the end of file when
-/// all of them have closed theirs, or are gone.
+/// inherited an end by a fork, one at a time may send through it, and one receive.
 ///
 /// Using an end that is closed or was moved from, and sending or receiving through one that cannot, is `UsageError`.
 class Connection {
