@@ -52,6 +52,8 @@ bool concerns_client_only(int error) {
   }
 }
 
+bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
 }  // namespace
 
 Fd make_listening_socket(const SocketAddress& address) {
@@ -75,13 +77,18 @@ SocketAddress bound_address(int socket) {
   return ask_address("getsockname", [&](sockaddr* address, socklen_t* size) { return ::getsockname(socket, address, size); });
 }
 
-std::optional<Accepted> accept_client(int listener) {
+Accepted accept_client(int listener) {
   alignas(sockaddr_storage) std::array<std::byte, sizeof(sockaddr_storage)> bytes{};
   socklen_t size = bytes.size();
   Fd socket(retry([&] { return ::accept4(listener, reinterpret_cast<sockaddr*>(bytes.data()), &size, SOCK_CLOEXEC); }));
-  if (socket) return Accepted{std::move(socket), SocketAddress(std::span(bytes).first(std::min<std::size_t>(size, bytes.size())))};
-  if (concerns_client_only(errno)) return std::nullopt;
-  throw std::system_error(errno, std::generic_category(), "accept4");
+  if (socket) {
+    const auto used = std::span(bytes).first(std::min<std::size_t>(size, bytes.size()));
+    return {AcceptStatus::accepted, std::move(socket), SocketAddress(used), {}};
+  }
+  const std::error_code error(errno, std::generic_category());
+  if (concerns_client_only(error.value())) return {};
+  if (is_shortage(error.value())) return {AcceptStatus::shortage, Fd(), {}, error};
+  throw std::system_error(error, "accept4");
 }
 
 Fd connect_stream(const SocketAddress& address) {

@@ -2,8 +2,8 @@
 
 #include <csignal>
 #include <cstddef>
-#include <optional>
 #include <span>
+#include <system_error>
 #include <vector>
 
 #include <ipc/fd.hpp>
@@ -23,13 +23,19 @@ void start_listening(int socket, int backlog);
 /// Where a socket is bound: with the port that the kernel picked.
 SocketAddress bound_address(int socket);
 
+enum class AcceptStatus : unsigned char {
+  accepted,
+  nobody,    ///< Nobody waits, or who waited has left.
+  shortage,  ///< This process, or the machine, has no descriptor or memory for one more: `error` says which.
+};
 struct Accepted {
+  AcceptStatus status = AcceptStatus::nobody;
   Fd socket;
   SocketAddress peer;
+  std::error_code error;
 };
-/// The next client of a socket made by `make_listening_socket`; none when nobody waits, or who waited has left. Never
-/// blocks. Throws `std::system_error` (EMFILE, ENFILE, ENOMEM…).
-std::optional<Accepted> accept_client(int listener);
+/// The next client of a socket made by `make_listening_socket`. Never blocks. Throws `std::system_error` (EINVAL…).
+Accepted accept_client(int listener);
 
 /// A connected socket. Blocks as long as the kernel tries: until a unix listener with a full backlog accepts, and for
 /// minutes where a host does not answer. Throws `std::system_error` (ECONNREFUSED, ENOENT, ETIMEDOUT…).

@@ -19,11 +19,6 @@ enum Tag : std::uint64_t { listener_tag, wake_tag, first_candidate_tag };
 /// So many are taken in before the others get on.
 constexpr int welcome_at_once = 16;
 
-bool is_shortage(const std::error_code& code) {
-  return code == std::errc::too_many_files_open || code == std::errc::too_many_files_open_in_system || code == std::errc::no_buffer_space ||
-         code == std::errc::not_enough_memory;
-}
-
 }  // namespace
 
 Reception::Reception(int listener, const ListenerOptions& options)
@@ -87,19 +82,22 @@ void Reception::run(bool block, bool first_look) {
 
 void Reception::welcome_some() {
   for (int i = 0; i < welcome_at_once && !crowded(); ++i) {
-    try {
-      auto client = os::accept_client(listener_);
-      if (!client) return;
-      welcome(std::move(client->socket), text_of(client->peer));
-    } catch (const std::system_error& error) {
-      if (!is_shortage(error.code()) || (candidates_.empty() && results_.empty())) throw;
-      out_of_fds_ = !candidates_.empty();
-      return;
+    auto client = os::accept_client(listener_);
+    switch (client.status) {
+      case os::AcceptStatus::accepted:
+        welcome(std::move(client.socket), text_of(client.peer));
+        break;
+      case os::AcceptStatus::nobody:
+        return;
+      case os::AcceptStatus::shortage:
+        if (candidates_.empty() && results_.empty()) throw std::system_error(client.error, "accept4");
+        out_of_fds_ = !candidates_.empty();
+        return;
     }
   }
 }
 
-void Reception::welcome(Fd socket, std::string peer) {
+void Reception::welcome(Fd socket, std::string peer) try {
   if (auto refused = refused_user(socket.get())) {
     results_.push_back({Fd(), std::move(peer), std::move(*refused)});
     return;
@@ -114,6 +112,8 @@ void Reception::welcome(Fd socket, std::string peer) {
   Candidate candidate{std::make_unique<Authenticator>(std::move(socket), Side::listener, *key_), std::move(peer), Clock::now()};
   epoll_.add(fd, tag);
   advance(candidates_.emplace(tag, std::move(candidate)).first, false);
+} catch (const std::system_error& error) {
+  results_.push_back({Fd(), {}, std::string("The connection failed at once: ") + error.what() + "."});
 }
 
 void Reception::advance(Candidates::iterator candidate, bool first_look) {

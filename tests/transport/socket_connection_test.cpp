@@ -357,7 +357,7 @@ bool is_whole(const Bytes& message) {
 
 TEST_CASE("either end is killed at random points under load: the other is told, and never gets half a message") {
   std::mt19937 random(20240607);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 200; ++round) {
     const bool kill_sender = round % 2 == 0;
     auto [a, b] = connected(families[static_cast<std::size_t>(round / 2 % 2)]);
     ForkedChild child([&, &mine = a, &other = b] {
