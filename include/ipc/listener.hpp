@@ -87,6 +87,6 @@ class Listener {
 /// `UsageError` for TCP beyond this machine without an authkey, `std::system_error` naming the address when nobody listens
 /// there (ECONNREFUSED, ENOENT…), `AuthenticationError` when the other side has another authkey or does not authenticate
 /// itself in time. Blocks as long as the kernel tries to connect, and then for the handshake. Any thread.
-Connection Client(std::string_view address, ClientOptions options = {});
+Connection Client(std::string_view address, const ClientOptions& options = {});
 
 }  // namespace ipc

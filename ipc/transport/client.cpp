@@ -36,7 +36,7 @@ Fd authenticate(Fd socket, std::string_view address, const ClientOptions& option
 
 }  // namespace
 
-Connection Client(std::string_view address, ClientOptions options) {
+Connection Client(std::string_view address, const ClientOptions& options) {
   Fd socket = transport::connect_to(transport::Address::parse(address), options.authkey.has_value());
   if (options.authkey) socket = authenticate(std::move(socket), address, options);
   return Connection(std::make_unique<transport::SocketConnection>(std::move(socket)));

@@ -55,11 +55,9 @@ ListeningSocket listen_at_port(const Address& address, int backlog, bool authent
 
 Fd connect_to_host(const Address& address, bool authenticated) {
   if (address.port == 0) throw std::invalid_argument("The address \"" + address.text() + "\" has port 0: a client needs the listener's.");
-  bool tried = false;
-  std::error_code reason;
+  std::optional<std::error_code> reason;
   for (const os::SocketAddress& place : os::resolve(address.host, address.port)) {
     if (!authenticated && !place.is_loopback()) continue;
-    tried = true;
     try {
       Fd socket = os::connect_stream(place);
       os::send_without_delay(socket.get());
@@ -68,8 +66,8 @@ Fd connect_to_host(const Address& address, bool authenticated) {
       reason = error.code();
     }
   }
-  if (!tried) refuse_stranger("connect to", address.text());
-  throw std::system_error(reason, "connect to " + address.text());
+  if (!reason) refuse_stranger("connect to", address.text());
+  throw std::system_error(*reason, "connect to " + address.text());
 }
 
 }  // namespace

@@ -62,8 +62,8 @@ void Reception::interrupt() noexcept {
 void Reception::dismiss() noexcept {
   epoll_.remove(listener_);
   for (auto& [tag, candidate] : candidates_) {
-    epoll_.remove(candidate.authenticator->fd());
-    os::shut_down(candidate.authenticator->fd());
+    epoll_.remove(candidate.authenticator.fd());
+    os::shut_down(candidate.authenticator.fd());
   }
   candidates_.clear();
   results_.clear();
@@ -109,7 +109,7 @@ void Reception::welcome(Fd socket, std::string peer) try {
   }
   const int fd = socket.get();
   const std::uint64_t tag = next_tag_++;
-  Candidate candidate{std::make_unique<Authenticator>(std::move(socket), Side::listener, *key_), std::move(peer), Clock::now()};
+  Candidate candidate{Authenticator(std::move(socket), Side::listener, *key_), std::move(peer), Clock::now()};
   epoll_.add(fd, tag);
   advance(candidates_.emplace(tag, std::move(candidate)).first, false);
 } catch (const std::system_error& error) {
@@ -118,21 +118,21 @@ void Reception::welcome(Fd socket, std::string peer) try {
 
 void Reception::advance(Candidates::iterator candidate, bool first_look) {
   auto& [tag, state] = *candidate;
-  const auto needs = state.authenticator->advance();
-  if (needs == Authenticator::Needs::nothing) return end(candidate, state.authenticator->failure());
-  const std::size_t received = state.authenticator->received();
+  const auto needs = state.authenticator.advance();
+  if (needs == Authenticator::Needs::nothing) return end(candidate, state.authenticator.failure());
+  const std::size_t received = state.authenticator.received();
   // It was we who kept it waiting, so its time begins anew. (As it takes bytes, it does not do so for ever.)
   if (first_look && received != state.received) state.since = Clock::now();
   state.received = received;
   const bool sending = needs == Authenticator::Needs::output;
   if (sending != state.sending) {
-    epoll_.change(state.authenticator->fd(), tag, sending ? os::Interest::writable : os::Interest::readable);
+    epoll_.change(state.authenticator.fd(), tag, sending ? os::Interest::writable : os::Interest::readable);
     state.sending = sending;
   }
 }
 
 void Reception::end(Candidates::iterator candidate, std::string failure) {
-  Fd socket = candidate->second.authenticator->take_socket();
+  Fd socket = candidate->second.authenticator.take_socket();
   epoll_.remove(socket.get());
   if (!failure.empty()) {
     os::shut_down(socket.get());
@@ -154,7 +154,7 @@ void Reception::expire() {
     const auto candidate = oldest();
     const auto time = patience();
     if (Clock::now() - candidate->second.since < time) return;
-    end(candidate, "It did not send " + candidate->second.authenticator->awaited() + " within " +
+    end(candidate, "It did not send " + candidate->second.authenticator.awaited() + " within " +
                        std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) + " ms" +
                        (time < limit_ ? ", which is all there is for each while so many try." : "."));
   }

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -53,7 +52,7 @@ class Reception {
  private:
   using Clock = detail::Deadline::Clock;
   struct Candidate {
-    std::unique_ptr<Authenticator> authenticator;
+    Authenticator authenticator;
     std::string peer;
     Clock::time_point since;
     std::size_t received = 0;  // Bytes, when last looked at.
