@@ -169,9 +169,10 @@ void Reception::refresh() {
     rung_ = !rung_;
     rung_ ? os::signal_event_fd(doorbell_.get()) : os::clear_event_fd(doorbell_.get());
   }
+  if (candidates_.empty() && !timing_) return;
+  timing_ = !candidates_.empty();
   using detail::Deadline;
-  os::set_timer_fd(timer_.get(),
-                   candidates_.empty() ? Deadline::never() : Deadline::after(oldest()->second.since + patience() - Clock::now()));
+  os::set_timer_fd(timer_.get(), timing_ ? Deadline::after(oldest()->second.since + patience() - Clock::now()) : Deadline::never());
 }
 
 }  // namespace ipc::transport

@@ -82,6 +82,7 @@ class Reception {
   std::atomic<bool> interrupted_{false};
   bool listening_ = true;    // Whether the epoll looks at the listener.
   bool rung_ = false;        // The doorbell.
+  bool timing_ = false;      // Whether the timer is set.
   bool out_of_fds_ = false;  // accept4 found none, until a candidate gives its own back.
   std::uint64_t next_tag_;
   Candidates candidates_;

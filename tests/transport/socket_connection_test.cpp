@@ -67,7 +67,7 @@ TEST_CASE("test_connection over sockets: values and bytes of every size, both wa
     auto echo = in_background([&b = b] {
       for (Bytes message = b.recv_bytes(); message != bytes_of("stop"); message = b.recv_bytes()) b.send_bytes(message);
     });
-    for (const std::size_t size : {0, 1, 3, 4, 5, 16384, 16385, 1 << 20, 16 << 20}) {
+    for (const std::size_t size : {0, 1, 3, 4, 5, 16384, 16385, 1 << 20, 4 << 20}) {
       Bytes message(size);
       for (std::size_t i = 0; i < size; ++i) message[i] = static_cast<std::byte>(i * 31 >> 3);
       a.send_bytes(message);
@@ -322,7 +322,7 @@ TEST_CASE("test_ignore: signals do not disturb a long message") {
   action.sa_handler = [](int) {};
   ::sigaction(SIGUSR1, &action, &before);
   auto [a, b] = connected();
-  const Bytes big(std::size_t{32} << 20, std::byte{7});
+  const Bytes big(std::size_t{16} << 20, std::byte{7});
   std::atomic<bool> done{false};
   std::thread disturber([&done, self = ::pthread_self()] {
     while (!done) {
@@ -357,7 +357,7 @@ bool is_whole(const Bytes& message) {
 
 TEST_CASE("either end is killed at random points under load: the other is told, and never gets half a message") {
   std::mt19937 random(20240607);
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 100; ++round) {
     const bool kill_sender = round % 2 == 0;
     auto [a, b] = connected(families[static_cast<std::size_t>(round / 2 % 2)]);
     ForkedChild child([&, &mine = a, &other = b] {
