@@ -86,8 +86,7 @@ RobustMutex::RobustMutex() {
 
 LockOutcome RobustMutex::lock() { return lock_until(detail::Deadline::never()); }
 
-LockOutcome RobustMutex::try_lock() {
-  const int error = ::pthread_mutex_trylock(&mutex_);
+LockOutcome RobustMutex::why_not_locked(int error) const {
   // trylock does not tell the two apart.
   if (error == EBUSY && is_mine()) return LockOutcome::already_mine;
   return outcome("pthread_mutex_trylock", error);
@@ -123,11 +122,9 @@ LockOutcome RobustMutex::lock_until(detail::Deadline deadline) {
 
 void RobustMutex::make_consistent() { check_result("pthread_mutex_consistent", ::pthread_mutex_consistent(&mutex_)); }
 
-bool RobustMutex::unlock() {
-  // The C library would say so, too (EPERM), but ThreadSanitizer takes the mere question for a bug.
-  if (!is_mine()) return false;
-  check_result("pthread_mutex_unlock", ::pthread_mutex_unlock(&mutex_));
-  return true;
+bool RobustMutex::was_unlocked(int error) {
+  if (error != EPERM) check_result("pthread_mutex_unlock", error);
+  return false;
 }
 
 pid_t RobustMutex::holder() const noexcept {

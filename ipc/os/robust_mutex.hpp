@@ -8,6 +8,8 @@
 
 #include <ipc/detail/deadline.hpp>
 
+#include "ipc/base/sanitizer.hpp"
+
 namespace ipc::os {
 
 enum class LockOutcome {
@@ -33,12 +35,21 @@ class RobustMutex {
   // Trivially destructible: the memory just goes.
 
   LockOutcome lock();
-  LockOutcome try_lock();
+  LockOutcome try_lock() {
+    const int error = ::pthread_mutex_trylock(&mutex_);
+    return error == 0 ? LockOutcome::acquired : why_not_locked(error);
+  }
   LockOutcome lock_until(detail::Deadline deadline);
   /// Says that what the mutex protects is in order again; without it the mutex is lost for everybody at `unlock`.
   void make_consistent();
   /// False when this thread does not hold it; nothing happened then.
-  bool unlock();
+  bool unlock() {
+#ifdef IPC_THREAD_SANITIZER
+    if (!is_mine()) return false;  // It takes the mere question for a bug.
+#endif
+    const int error = ::pthread_mutex_unlock(&mutex_);
+    return error == 0 || was_unlocked(error);
+  }
 
   /// Whether the calling thread holds it.
   bool is_mine() const noexcept;
@@ -50,6 +61,8 @@ class RobustMutex {
   pid_t holder() const noexcept;
 
  private:
+  LockOutcome why_not_locked(int error) const;
+  static bool was_unlocked(int error);
   LockOutcome sleep_for_lock(detail::Deadline deadline);
 
   pthread_mutex_t mutex_;

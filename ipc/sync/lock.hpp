@@ -46,6 +46,7 @@ struct LockState {
   std::uint32_t recursive;
 
  private:
+  bool acquire_taken(detail::Deadline deadline);
   void let_impatient_pass(detail::Deadline deadline);
   os::LockOutcome wait_in_line(detail::Deadline deadline);
   bool entered(os::LockOutcome outcome);
