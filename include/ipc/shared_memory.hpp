@@ -61,7 +61,7 @@ class SharedMemory {
 
  private:
   friend class ShareableList;
-  /// As `create`; `fill` runs before anybody can open it.
+  /// As `create`; `fill`, if any, runs before anybody can open it.
   static SharedMemory create_filled(std::size_t size, std::string_view name, const std::function<void(std::span<std::byte>)>& fill);
   explicit SharedMemory(std::shared_ptr<shm::NamedMemory> memory);
   bool is_same(const SharedMemory& other) const noexcept;

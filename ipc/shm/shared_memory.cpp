@@ -55,6 +55,7 @@ std::shared_ptr<shm::NamedMemory> make_memory(std::string_view text, std::size_t
                                               const std::function<void(std::span<std::byte>)>& fill) {
   const auto name = shm::Name::of_memory(text);
   Fd file = shm::create_named(name, size, [&](const Fd& fd) {
+    if (!fill) return;
     const os::Mapping bytes(fd.get(), size);
     fill({bytes.data(), size});
   });
@@ -67,7 +68,7 @@ SharedMemory::SharedMemory(std::shared_ptr<shm::NamedMemory> memory)
     : memory_(std::move(memory)), bytes_(std::make_shared<os::Mapping>(memory_->fd(), memory_->size())) {}
 
 SharedMemory SharedMemory::create(std::size_t size, std::string_view name) {
-  return create_filled(size, name, [](std::span<std::byte>) {});
+  return create_filled(size, name, {});
 }
 
 SharedMemory SharedMemory::create_filled(std::size_t size, std::string_view name, const std::function<void(std::span<std::byte>)>& fill) {

@@ -1,6 +1,6 @@
 #include "ipc/sync/condition.hpp"
 
-#include <algorithm>
+#include <atomic>
 #include <new>
 #include <span>
 #include <stdexcept>
@@ -10,7 +10,6 @@
 #include <ipc/error.hpp>
 #include <ipc/rlock.hpp>
 
-#include "ipc/base/kill_point.hpp"
 #include "ipc/base/spin.hpp"
 #include "ipc/os/futex.hpp"
 #include "ipc/shm/object.hpp"
@@ -19,125 +18,89 @@ namespace ipc {
 namespace sync {
 namespace {
 
+void require_mine(const LockState& lock, const char* what) {
+  if (!lock.is_mine()) throw UsageError(what);
+}
+
 /// The kernel and the atomics agree on what lies there.
 std::atomic<std::uint32_t>& futex_word(std::atomic<WaiterState>& state) noexcept {
   static_assert(sizeof state == sizeof(std::atomic<std::uint32_t>));
   return reinterpret_cast<std::atomic<std::uint32_t>&>(state);
 }
 
-void require_mine(const LockState& lock, const char* what) {
-  if (!lock.is_mine()) throw UsageError(what);
-}
-
 }  // namespace
 
-/// If the slot is a dead waiter's, makes it free and returns true.
-bool ConditionState::bury(WaiterSlot& slot) {
-  const os::LockOutcome outcome = slot.alive.try_lock();
-  if (outcome == os::LockOutcome::not_acquired || outcome == os::LockOutcome::already_mine) return false;
-  slot.state.store(WaiterState::free, std::memory_order_release);
-  if (outcome == os::LockOutcome::acquired_after_death) slot.alive.make_consistent();
-  slot.alive.unlock();
-  return true;
-}
+/// What the protocol runs on.
+class ConditionState::Memory {
+ public:
+  static constexpr std::uint32_t capacity = ConditionState::capacity;
 
-WaiterSlot& ConditionState::take_slot() {
-  for (std::uint32_t i = 0; i < ready; ++i) {
-    // Relaxed, here and below where the lock is held: slots change under the lock.
-    if (slot(i).state.load(std::memory_order_relaxed) == WaiterState::free) return slot(i);
+  Memory(ConditionState& condition, LockState& lock) noexcept : condition_(condition), lock_(lock) {}
+
+  // Acquire and release: nothing rests on them, since the lock comes after; they are the natural pair.
+  WaiterState state(std::uint32_t i) const noexcept { return slot(i).state.load(std::memory_order_acquire); }
+  void store(std::uint32_t i, WaiterState state) noexcept { slot(i).state.store(state, std::memory_order_release); }
+  bool exchange(std::uint32_t i, WaiterState from, WaiterState to) noexcept {
+    return slot(i).state.compare_exchange_strong(from, to, std::memory_order_acq_rel);
   }
-  if (ready < capacity) {
-    WaiterSlot& fresh = *new (slots.data() + ready * shm::mutex_stride) WaiterSlot();
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // Who comes after our death finds it constructed if it is counted.
-    ++ready;
-    return fresh;
+  os::FutexResult sleep(std::uint32_t i, detail::Deadline deadline) {
+    return os::futex_wait_slice(futex_word(slot(i).state), static_cast<std::uint32_t>(WaiterState::waiting), deadline);
   }
-  for (std::uint32_t i = 0; i < ready; ++i) {
-    if (bury(slot(i))) return slot(i);
+  void wake(std::uint32_t i) { os::futex_wake(futex_word(slot(i).state), 1); }
+
+  void lock_alive(std::uint32_t i) {
+    if (slot(i).alive.lock() == os::LockOutcome::acquired_after_death) slot(i).alive.make_consistent();
   }
-  throw UsageError("More than " + std::to_string(capacity) + " threads wait for one condition.");
-}
+  os::LockOutcome try_lock_alive(std::uint32_t i) { return slot(i).alive.try_lock(); }
+  void unlock_alive(std::uint32_t i, os::LockOutcome outcome) {
+    if (outcome == os::LockOutcome::acquired_after_death) slot(i).alive.make_consistent();
+    slot(i).alive.unlock();
+  }
+
+  std::uint64_t order(std::uint32_t i) const noexcept { return slot(i).order; }
+  void set_order(std::uint32_t i, std::uint64_t order) noexcept { slot(i).order = order; }
+  std::uint64_t next_order() noexcept { return ++condition_.next_order; }
+  // Relaxed: read without the lock by heirs, to whom a slot that has just been added says nothing.
+  std::uint32_t ready() const noexcept { return std::atomic_ref(condition_.ready).load(std::memory_order_relaxed); }
+  void add_slot() {
+    new (condition_.slots.data() + condition_.ready * shm::mutex_stride) WaiterSlot();
+    // Release: who comes after our death finds it constructed if it is counted.
+    std::atomic_ref(condition_.ready).store(condition_.ready + 1, std::memory_order_release);
+  }
+
+  std::uint32_t release_lock() { return lock_.release_all(); }
+  void acquire_lock(std::uint32_t times) { lock_.acquire_again(times); }
+
+  template <class Ready>
+  bool spin(Ready ready) {
+    return budget().spin(ready);
+  }
+  void woke() noexcept { budget().woke(); }
+
+ private:
+  static base::SpinBudget& budget() noexcept {
+    static thread_local base::SpinBudget budget;
+    return budget;
+  }
+  WaiterSlot& slot(std::uint32_t i) const noexcept { return condition_.slot(i); }
+
+  ConditionState& condition_;
+  LockState& lock_;
+};
 
 bool ConditionState::wait(LockState& lock, detail::Deadline deadline) {
   require_mine(lock, "This thread does not hold the condition's lock, and cannot wait.");
-  WaiterSlot& own = take_slot();
-  if (own.alive.lock() == os::LockOutcome::acquired_after_death) own.alive.make_consistent();
-  own.order = ++next_order;
-  own.state.store(WaiterState::waiting, std::memory_order_release);
-  IPC_KILL_POINT("condition.waiting");
-  const std::uint32_t times = lock.release_all();
-  IPC_KILL_POINT("condition.released");
-  sleep(own, deadline);
-  lock.acquire_again(times);
-  IPC_KILL_POINT("condition.woken");
-  // Only now it is decided: who was notified between the deadline and the lock has used up a notification, and says so.
-  const bool notified = own.state.load(std::memory_order_acquire) == WaiterState::notified;
-  own.state.store(WaiterState::free, std::memory_order_release);
-  own.alive.unlock();
-  return notified;
-}
-
-void ConditionState::sleep(WaiterSlot& own, detail::Deadline deadline) {
-  static thread_local base::SpinBudget budget;
-  // Acquire, with the release in `notify`: nothing rests on it, since the lock comes after; it is the natural pair.
-  const auto notified = [&] { return own.state.load(std::memory_order_acquire) != WaiterState::waiting; };
-  if (!deadline.expired() && budget.spin(notified)) return;
-  while (!notified()) {
-    const auto result = os::futex_wait_slice(futex_word(own.state), static_cast<std::uint32_t>(WaiterState::waiting), deadline);
-    if (result == os::FutexResult::timed_out) return;
-    if (notified())
-      budget.woke();
-    else
-      inherit(own);
-  }
-}
-
-/// Takes over the notification of a waiter that died before it returned. Without the lock, which may be held for long: of
-/// two who try, one gets the dead one's `alive`.
-void ConditionState::inherit(WaiterSlot& own) {
-  // Relaxed: constructed slots stay; one too few is found the next time.
-  const std::uint32_t count = reinterpret_cast<std::atomic<std::uint32_t>&>(ready).load(std::memory_order_relaxed);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    WaiterSlot& other = slot(i);
-    if (&other == &own || other.state.load(std::memory_order_acquire) != WaiterState::notified) continue;
-    const os::LockOutcome outcome = other.alive.try_lock();
-    if (outcome != os::LockOutcome::acquired && outcome != os::LockOutcome::acquired_after_death) continue;
-    auto expected = WaiterState::waiting;
-    // The other's state is read again under its `alive`: another heir may have been faster. Should this process be killed
-    // between the two stores, the notification counts twice, and somebody wakes for nothing.
-    if (other.state.load(std::memory_order_acquire) == WaiterState::notified &&
-        own.state.compare_exchange_strong(expected, WaiterState::notified, std::memory_order_acq_rel)) {
-      IPC_KILL_POINT("condition.inherited");
-      other.state.store(WaiterState::free, std::memory_order_release);
-    }
-    if (outcome == os::LockOutcome::acquired_after_death) other.alive.make_consistent();
-    other.alive.unlock();
-    return;
-  }
+  Memory memory(*this, lock);
+  using Protocol = ConditionProtocol<Memory>;
+  const auto result = Protocol(memory).wait(deadline);
+  if (result == Protocol::Result::full) throw UsageError("More than " + std::to_string(capacity) + " threads wait for one condition.");
+  return result == Protocol::Result::notified;
 }
 
 void ConditionState::notify(LockState& lock, std::uint32_t n) {
   require_mine(lock, "This thread does not hold the condition's lock, and cannot notify.");
-  std::array<std::uint32_t, capacity> waiting;
-  std::size_t count = 0;
-  for (std::uint32_t i = 0; i < ready; ++i) {
-    const WaiterState state = slot(i).state.load(std::memory_order_acquire);
-    if (state == WaiterState::free) continue;
-    if (bury(slot(i))) {
-      if (state == WaiterState::notified && n != UINT32_MAX) ++n;  // What the dead one had been given, it gives back.
-    } else if (state == WaiterState::waiting) {
-      waiting[count++] = i;
-    }
-  }
-  std::sort(waiting.begin(), waiting.begin() + count, [this](std::uint32_t a, std::uint32_t b) { return slot(a).order < slot(b).order; });
-  for (std::size_t i = 0; i < count && n != 0; ++i) {
-    WaiterSlot& chosen = slot(waiting[i]);
-    auto expected = WaiterState::waiting;
-    if (!chosen.state.compare_exchange_strong(expected, WaiterState::notified, std::memory_order_acq_rel)) continue;
-    --n;
-    IPC_KILL_POINT("condition.notified");
-    os::futex_wake(futex_word(chosen.state), 1);
-  }
+  Memory memory(*this, lock);
+  ConditionProtocol<Memory>(memory).notify(n);
 }
 
 }  // namespace sync

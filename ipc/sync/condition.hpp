@@ -10,18 +10,17 @@
 
 #include "ipc/os/robust_mutex.hpp"
 #include "ipc/shm/layout.hpp"
+#include "ipc/sync/condition_protocol.hpp"
 #include "ipc/sync/lock.hpp"
 
 namespace ipc::sync {
-
-enum class WaiterState : std::uint32_t { free = 0, waiting = 1, notified = 2 };
 
 /// One that waits. All but the owner's sleep happens under the condition's lock, unless said otherwise.
 /// Invariants:
 /// 1. `alive` is held by the waiter from before `state` leaves `free` until after it returns there; so a slot which is not
 ///    free, but whose `alive` can be locked, is a dead waiter's.
 /// 2. `state` is what the waiter sleeps on. It goes from `waiting` to `notified` under the lock, or without it by the
-///    waiter's own hand (see `ConditionState::inherit`).
+///    waiter's own hand (see `ConditionProtocol::inherit`).
 struct WaiterSlot {
   os::RobustMutex alive;
   std::atomic<WaiterState> state{WaiterState::free};
@@ -31,8 +30,7 @@ struct WaiterSlot {
 static_assert(sizeof(WaiterSlot) <= 64 && std::is_standard_layout_v<WaiterSlot> && std::is_trivially_destructible_v<WaiterSlot>);
 
 /// A condition in shared memory; its lock is an object of its own. Any thread of any process.
-/// `notify(n)` finds the n living waiters that wait longest and changes their slots; no waiter acknowledges anything, so
-/// that a dead one is nobody's concern.
+/// What happens in it is the `ConditionProtocol`.
 /// Invariant: the first `ready` slots have been constructed.
 /// If a process is killed: waiting, its slot is recognised as dead, skipped and used again; notified, but not returned from
 /// `wait` yet, its notification goes to another waiter, at the next `notify` or within 200 ms; notifying, before the store
@@ -53,11 +51,8 @@ struct ConditionState {
   std::uint32_t ready = 0;
 
  private:
+  class Memory;
   WaiterSlot& slot(std::uint32_t index) noexcept { return *reinterpret_cast<WaiterSlot*>(slots.data() + index * shm::mutex_stride); }
-  WaiterSlot& take_slot();
-  bool bury(WaiterSlot& slot);
-  void sleep(WaiterSlot& own, detail::Deadline deadline);
-  void inherit(WaiterSlot& own);
 };
 static_assert(offsetof(ConditionState, slots) == 0 && std::is_trivially_destructible_v<ConditionState>);
 
