@@ -27,7 +27,7 @@ TEST_CASE("Heap: under random kills of processes that allocate and release, it s
       }
     });
     stopping = [&] { return storm.stopping(); };
-    storm.run(test::KillStorm::kills(150), 4);
+    storm.run(test::KillStorm::kills(100), 4);
     REQUIRE((*marks)[0] == 0);
     shm::Heap::instance().check();
   }

@@ -97,5 +97,5 @@ TEST_CASE("Barrier: under random kills of parties the others go on") {
     barrier.abort();
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 6);
+  storm.run(test::KillStorm::kills(100), 6);
 }

@@ -108,5 +108,5 @@ TEST_CASE("Condition: under random kills of waiters and notifiers the others go 
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 5);
+  storm.run(test::KillStorm::kills(100), 5);
 }

@@ -53,5 +53,5 @@ TEST_CASE("Event: under random kills of setters and waiters the others go on") {
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 3);
+  storm.run(test::KillStorm::kills(100), 3);
 }

@@ -48,7 +48,7 @@ TEST_CASE("Lock: under random kills the others go on, and the total is exact up 
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 1);
+  storm.run(test::KillStorm::kills(100), 1);
   lock.lock();
   REQUIRE(broken == 0);
   REQUIRE(first >= storm.least());

@@ -72,7 +72,7 @@ TEST_CASE("Semaphore: under random kills of givers and takers the others go on, 
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 2);
+  storm.run(test::KillStorm::kills(100), 2);
   // [0] releases begun, [1] done, [2] acquisitions begun, [3] done. A process dies in one operation at most.
   REQUIRE(semaphore.get_value() >= (*totals)[1] - (*totals)[2]);
   REQUIRE(semaphore.get_value() <= (*totals)[0] - (*totals)[3]);

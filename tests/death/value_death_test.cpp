@@ -41,7 +41,7 @@ TEST_CASE("RLock: under random kills the others go on, and the total is exact up
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 11);
+  storm.run(test::KillStorm::kills(100), 11);
   const std::scoped_lock guard(lock);
   REQUIRE(broken == 0);
   REQUIRE(first >= storm.least());
@@ -73,7 +73,7 @@ TEST_CASE("Value: under random kills updates, guards and additions are exact up 
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 12);
+  storm.run(test::KillStorm::kills(100), 12);
   REQUIRE(broken == 0);
   const std::int64_t least = storm.least();
   for (const std::int64_t total : {updated.get(), added.get(), pair.lock()->first}) {
@@ -105,7 +105,7 @@ TEST_CASE("Array: under random kills changes under its lock are exact up to what
     }
   });
   stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(150), 13);
+  storm.run(test::KillStorm::kills(100), 13);
   REQUIRE(broken == 0);
   const std::int64_t least = storm.least();
   REQUIRE(array.get(0) >= least);
