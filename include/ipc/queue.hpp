@@ -212,7 +212,9 @@ class SimpleQueue : public BasicQueue<T> {
   SimpleQueue(std::string_view name, detail::NameUse use, std::ptrdiff_t maxsize) : BasicQueue<T>(type(), name, use, maxsize) {}
 };
 
-/// A queue that knows how many of its items are not done yet: whoever has taken one calls `task_done` when it is.
+/// A queue that knows how many of its items are not done yet: whoever has taken one calls `task_done` when it is, or has
+/// another process do so. Items that a process had in hand when it ended, however it did, are lost with it, and count as done:
+/// `join` does not wait for the dead. (For more than 127 processes at a time that take items, only for the first 127.)
 template <class T>
 class JoinableQueue : public BasicQueue<T> {
  public:
@@ -230,9 +232,9 @@ class JoinableQueue : public BasicQueue<T> {
   }
   static JoinableQueue ipc_decode(detail::Reader& reader) { return JoinableQueue(reader); }
 
-  /// Throws `std::invalid_argument` when more are done than were put.
+  /// Of one item. Throws `std::invalid_argument` when more are done than were put.
   void task_done() const { this->item_done(); }
-  /// Waits until everything that was put is done.
+  /// Waits until everything that was put is done; what `shutdown(true)` threw away counts as done.
   void join() const { this->join_by(detail::Deadline::never()); }
   /// Whether that was so in time.
   template <class Rep, class Period>

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +11,7 @@
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/base/scope_exit.hpp"
-#include "ipc/os/event_fd.hpp"
+#include "ipc/queue/hold.hpp"
 
 namespace ipc::queues {
 namespace {
@@ -34,25 +33,6 @@ detail::Deadline patience(detail::Deadline deadline) {
 }
 
 }  // namespace
-
-/// One of the two locks, for a scope. A predecessor's death leaves nothing to repair.
-class Core::Hold {
- public:
-  Hold(sync::LockState& lock, detail::Deadline deadline) : lock_(lock), held_(lock.acquire(deadline)) {}
-  explicit Hold(sync::LockState& lock) : Hold(lock, detail::Deadline::never()) {}
-  struct Try {};
-  Hold(sync::LockState& lock, Try) : lock_(lock), held_(lock.try_acquire()) {}
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
-  ~Hold() {
-    if (held_) lock_.release();
-  }
-  explicit operator bool() const noexcept { return held_; }
-
- private:
-  sync::LockState& lock_;
-  bool held_;
-};
 
 Core::Core(Parts parts, os::FileId id)
     : memory_(std::move(parts.memory)),
@@ -213,10 +193,11 @@ std::size_t Core::get(detail::ItemSink& sink, std::size_t most, detail::Deadline
     if (!maybe && before != Down::no) throw ShutDown("The queue has been shut down, and all its items have been taken.");
     if (maybe || words_->watched.load(std::memory_order_relaxed) != 0) {
       std::size_t count = 0;
+      const std::uint32_t hand = joinable() ? this_hand() : 0;
       {
         const Hold hold(words_->get_lock, patience(deadline));
         if (!hold) return 0;
-        count = pop(sink, most);
+        count = pop(sink, most, hand);
       }
       IPC_KILL_POINT("queue.get.before_wake");
       if (count != 0 && bounded()) words_->not_full.notify_one();
@@ -226,10 +207,12 @@ std::size_t Core::get(detail::ItemSink& sink, std::size_t most, detail::Deadline
   }
 }
 
-std::size_t Core::pop(detail::ItemSink& sink, std::size_t most) {
+std::size_t Core::pop(detail::ItemSink& sink, std::size_t most, std::uint32_t hand) {
   get_window_.adjust();
   Mark at = Mark::of(words_->head.load(std::memory_order_relaxed));  // Relaxed: under get_lock.
+  if (joinable()) words_->hands.settle(at.items);
   if (down() == Down::at_once) return 0;
+  const Mark before = at;
   std::size_t count = 0;
   std::size_t bytes = 0;
   bool freight = false;
@@ -260,10 +243,12 @@ std::size_t Core::pop(detail::ItemSink& sink, std::size_t most) {
     ++count;
   }
   if (count != 0) {
+    if (joinable()) words_->hands.take(hand, before.items, static_cast<std::uint32_t>(count));
     IPC_KILL_POINT("queue.get.before_commit");
     // SYNC POINT "room".
     words_->head.store(at.word(), std::memory_order_release);
     IPC_KILL_POINT("queue.get.committed");
+    if (joinable()) words_->hands.taken();
     if (freight) {
       freight_.drop();
       words_->unloaded.fetch_add(1, std::memory_order_release);
@@ -285,90 +270,6 @@ void Core::shrink(Mark at) {
   if (many(end)) return;
   const std::size_t capacity = std::max(kept_capacity, std::bit_ceil(std::size_t{(end - at).units} * unit * 2));
   if (capacity < get_window_.capacity()) get_window_.resize(at, end, capacity);
-}
-
-void Core::close() {
-  closed_.store(true, std::memory_order_relaxed);
-  wake_all();
-}
-
-void Core::wake_all() {
-  words_->not_empty.notify_all();
-  words_->not_full.notify_all();
-  words_->freight_room.notify_all();
-  words_->all_done.notify_all();
-}
-
-void Core::shut_down(bool at_once) {
-  require_open();
-  {
-    const Hold hold(words_->put_lock);
-    if (!at_once && down() != Down::no) return;
-    ring();
-    words_->down.store(at_once ? Down::at_once : Down::drains, std::memory_order_release);
-    IPC_KILL_POINT("queue.shut_down.stored");
-    if (at_once) {
-      const Hold also(words_->get_lock);
-      const Mark end = tail();
-      const std::uint32_t thrown_away = (end - head()).items;
-      // In this order: who is killed in between has had them counted as done, and nobody sees them any more.
-      words_->done.fetch_add(std::min(thrown_away, end.items - words_->done.load()));
-      words_->head.store(end.word(), std::memory_order_release);
-      words_->tail_seen = end.word();
-      if (freight_) freight_.drop_all();
-    }
-  }
-  wake_all();
-}
-
-void Core::item_done() {
-  std::uint32_t done = words_->done.load(std::memory_order_relaxed);
-  do {
-    if (tail().items == done) throw std::invalid_argument("task_done() was called more often than items were put into the queue.");
-  } while (!words_->done.compare_exchange_weak(done, done + 1, std::memory_order_acq_rel, std::memory_order_relaxed));
-  IPC_KILL_POINT("queue.item_done.before_wake");
-  if (done + 1 == tail().items) words_->all_done.notify_all();
-}
-
-bool Core::join(detail::Deadline deadline) {
-  const auto all_done = [this] {
-    const std::uint32_t done = words_->done.load(std::memory_order_acquire);
-    return closed() || done == tail().items;
-  };
-  const bool joined = words_->all_done.wait(all_done, deadline);
-  require_open();
-  return joined;
-}
-
-int Core::watch() {
-  require_open();
-  if (!bell_) {
-    throw UsageError("A queue with a name has no descriptor that could be waited for: use get with a time-out, or a queue without a name.");
-  }
-  if (words_->watched.load(std::memory_order_acquire) == 0) {
-    const Hold hold(words_->put_lock);
-    words_->watched.store(1, std::memory_order_release);
-    if (ready()) ring();
-  }
-  return bell_.get();
-}
-
-void Core::ring() noexcept {
-  // Relaxed: stored under put_lock. The bell first: it may ring for nothing, but never stay silent for something.
-  if (!bell_ || words_->rung.load(std::memory_order_relaxed) != 0) return;
-  os::signal_event_fd(bell_.get());
-  IPC_KILL_POINT("queue.bell.rung");
-  words_->rung.store(1, std::memory_order_relaxed);
-}
-
-void Core::mute() noexcept {
-  if (contents().items != 0) return;
-  // Somebody who has the other lock is about to put something: then it may ring on.
-  const Hold hold(words_->put_lock, Hold::Try());
-  if (!hold || contents().items != 0 || down() != Down::no) return;
-  words_->rung.store(0, std::memory_order_relaxed);
-  IPC_KILL_POINT("queue.bell.before_mute");
-  os::clear_event_fd(bell_.get());
 }
 
 }  // namespace ipc::queues

@@ -84,7 +84,6 @@ class Core {
     Stopped by = Stopped::not_at_all;
     std::uint32_t unloaded = 0;  ///< `QueueWords::unloaded` before that was found.
   };
-  class Hold;
 
   Mark tail() const noexcept { return Mark::of(words_->tail.load(std::memory_order_acquire)); }
   Mark head() const noexcept { return Mark::of(words_->head.load(std::memory_order_acquire)); }
@@ -101,8 +100,11 @@ class Core {
   Pushed push(std::span<const detail::OutgoingItem> items);
   bool push_one(const detail::OutgoingItem& item, Mark& at, Pushed& pushed);
   void make_room(Mark at, std::size_t units);
-  std::size_t pop(detail::ItemSink& sink, std::size_t most);
+  std::size_t pop(detail::ItemSink& sink, std::size_t most, std::uint32_t hand);
   void shrink(Mark at);
+  bool joinable() const noexcept { return words_->flavour == Flavour::joinable; }
+  std::uint32_t this_hand();
+  bool all_done() const noexcept;
   void wake_all();
   void ring() noexcept;
   void mute() noexcept;
@@ -116,6 +118,7 @@ class Core {
   Window put_window_;
   Window get_window_;
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> hand_{0};    // Its number, and above that the generation in which that was found.
   std::optional<shm::CreatedName> name_;  // Of a queue that was made here, by name.
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "ipc/queue/hands.hpp"
 #include "ipc/queue/wake_one.hpp"
 #include "ipc/sync/event_count.hpp"
 #include "ipc/sync/lock.hpp"
@@ -70,7 +71,7 @@ enum class Down : std::uint32_t { no = 0, drains = 1, at_once = 2 };
 /// 6. `down` only grows. It is stored under `put_lock`: once it is not `no`, `tail` stays.
 /// 7. `watched` only grows, under `put_lock`. Once it is 1, the bell (bell.hpp) is rung before `tail` is stored, and muted under
 ///    both locks, with the queue empty.
-/// 8. `tail.items - done` items are not done yet.
+/// 8. Of a joinable queue, `tail.items - hands.done()` items are not done yet.
 ///
 /// If a process is killed: holding `put_lock`, what it wrote behind `tail` was never there, and a packet of descriptors that
 /// belongs to no record is dropped by the next one to come after it. Holding `get_lock`, what it had not committed is still
@@ -103,8 +104,7 @@ struct QueueWords {
   std::atomic<std::uint32_t> unloaded;  ///< Counts packets of descriptors that were dropped: then there may be room for another.
   sync::EventCount freight_room;
 
-  alignas(line) std::atomic<std::uint32_t> done;
-  sync::EventCount all_done;
+  alignas(line) HandsWords hands;  ///< Of a joinable queue.
 
   explicit QueueWords() : put_lock(false), get_lock(false) {}
 };

@@ -123,6 +123,9 @@ bool Core::is(const Identity& identity) const noexcept {
   return words_->type_tag == identity.type_tag && words_->flavour == identity.flavour;
 }
 
-Core::~Core() { Registry::instance().forget(id_); }
+Core::~Core() {
+  if (joinable()) empty_handed(words_->hands, id_);
+  Registry::instance().forget(id_);
+}
 
 }  // namespace ipc::queues

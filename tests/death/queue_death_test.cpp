@@ -1,8 +1,7 @@
 #include <ipc/queue.hpp>
 
-#include <cstdlib>
-#include <random>
 #include <string>
+#include <thread>
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/os/memfd.hpp"
@@ -211,4 +210,60 @@ TEST_CASE("JoinableQueue: killed before it says that all is done, it is known wi
     queue.task_done();
   });
   REQUIRE(waiter.wait() == 0);
+}
+
+TEST_CASE("JoinableQueue: join does not wait for what the dead had in hand, wherever they died") {
+  const auto* point = GENERATE("queue.get.before_commit", "queue.get.committed", "queue.hand.before_taken", "queue.hand.taken",
+                               "queue.get.before_wake", "queue.item_done.before_wake");
+  CAPTURE(point);
+  const JoinableQueue<int> queue;
+  for (int i = 0; i < 3; ++i) queue.put(i);
+  die_at(point, [&] {
+    queue.get();
+    queue.task_done();
+  });
+  const bool left = point == std::string_view("queue.get.before_commit");
+  REQUIRE(queue.qsize() == (left ? 3 : 2));
+  REQUIRE(queue.get() == (left ? 0 : 1));
+  queue.task_done();
+  REQUIRE(queue.get() == (left ? 1 : 2));
+  queue.task_done();
+  if (left) {
+    REQUIRE_FALSE(queue.join(0s));
+    REQUIRE(queue.get() == 2);
+    REQUIRE_FALSE(queue.join(1ms));
+    queue.task_done();
+  }
+  queue.join();
+  REQUIRE_THROWS_AS(queue.task_done(), std::invalid_argument);
+  // A process that only joins finds out, too.
+  queue.put(9);
+  die_at("queue.get.committed", [&] { queue.get(); });
+  die_at("queue.hand.before_burial", [&] { queue.join(); });
+  queue.join();
+}
+
+TEST_CASE("JoinableQueue: what a living process has in hand is waited for, in other processes' stead as well") {
+  const JoinableQueue<int> queue;
+  queue.put(1);
+  queue.put(2);
+  test::ForkedChild holder([&] {
+    queue.get();
+    queue.get();
+    for (;;) std::this_thread::sleep_for(1h);
+  });
+  test::wait_until([&] { return queue.empty(); });
+  REQUIRE_FALSE(queue.join(300ms));
+  queue.task_done();  // Done here for the other one.
+  queue.put(3);
+  holder.kill();
+  holder.wait();
+  REQUIRE_FALSE(queue.join(300ms));
+  REQUIRE(queue.get() == 3);
+  queue.task_done();
+  queue.join();
+  // Those who end in order with items in hand are no better.
+  queue.put(4);
+  REQUIRE(test::ForkedChild([&] { queue.get(); }).wait() == 0);
+  queue.join();
 }
