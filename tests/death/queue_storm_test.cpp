@@ -18,7 +18,8 @@ namespace {
 
 constexpr int sides = 4;
 
-/// IPC_QUEUE_TRIALS and IPC_QUEUE_ITEMS: 300 and 1000000 for the full count.
+/// IPC_QUEUE_TRIALS and IPC_QUEUE_ITEMS: 300 and 1000000 for the full count; in parts, since a test case has two minutes, from
+/// trial number IPC_QUEUE_FIRST on.
 int from_environment(const char* name, int otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr ? otherwise : std::atoi(value);
@@ -138,7 +139,8 @@ TEST_CASE("Queue: 4 producers, 4 consumers, up to 3 killed at random") {
   const int trials = from_environment("IPC_QUEUE_TRIALS", 12);
   const std::int64_t each = from_environment("IPC_QUEUE_ITEMS", 40'000) / sides;
   using Item = std::pair<int, std::int64_t>;
-  for (int trial = 0; trial < trials; ++trial) {
+  const int first = from_environment("IPC_QUEUE_FIRST", 0);
+  for (int trial = first; trial < first + trials; ++trial) {
     run_trial<Item>(
         {each, std::array<std::ptrdiff_t, 3>{0, 100, 2}.at(static_cast<std::size_t>(trial % 3)), trial % 4, static_cast<unsigned>(trial)},
         [](int p, std::int64_t i) { return Item(p, i); }, [](const Item& item) { return item; });
@@ -148,7 +150,8 @@ TEST_CASE("Queue: 4 producers, 4 consumers, up to 3 killed at random") {
 TEST_CASE("Queue: 4 producers, 4 consumers, up to 3 killed at random while the ring grows and shrinks") {
   const int trials = from_environment("IPC_QUEUE_TRIALS", 12);
   const std::int64_t each = from_environment("IPC_QUEUE_ITEMS", 40'000) / sides / 10;
-  for (int trial = 0; trial < trials; ++trial) {
+  const int first = from_environment("IPC_QUEUE_FIRST", 0);
+  for (int trial = first; trial < first + trials; ++trial) {
     run_trial<std::string>(
         {each, trial % 2 == 0 ? 0 : 2000, trial % 4, static_cast<unsigned>(trial)},
         [](int p, std::int64_t i) {
@@ -171,7 +174,8 @@ TEST_CASE("Queue: 4 producers, 4 consumers, up to 3 killed at random, with a des
   const int trials = from_environment("IPC_QUEUE_TRIALS", 12);
   const std::int64_t each = from_environment("IPC_QUEUE_ITEMS", 40'000) / sides / 20;
   using Item = std::tuple<int, std::int64_t, Fd>;
-  for (int trial = 0; trial < trials; ++trial) {
+  const int first = from_environment("IPC_QUEUE_FIRST", 0);
+  for (int trial = first; trial < first + trials; ++trial) {
     run_trial<Item>(
         {each, trial % 2 == 0 ? 0 : 50, trial % 4, static_cast<unsigned>(trial)},
         [](int p, std::int64_t i) { return Item(p, i, os::make_memfd("x", static_cast<std::size_t>(p * 1'000'000 + i))); },

@@ -17,7 +17,7 @@ using namespace ipc;
 
 namespace {
 
-constexpr auto pause = 80ms;
+constexpr auto moment = 80ms;
 
 template <class F>
 auto elapsed(F f) {
@@ -53,9 +53,9 @@ TEST_CASE("_TestQueue.test_put") {
   REQUIRE(queue.full());
   REQUIRE_FALSE(queue.try_put(7));
   REQUIRE_THROWS_AS(queue.put_nowait(7), Full);
-  REQUIRE(elapsed([&] { REQUIRE_THROWS_AS(queue.put(7, pause), Full); }) >= pause);
+  REQUIRE(elapsed([&] { REQUIRE_THROWS_AS(queue.put(7, moment), Full); }) >= moment);
   REQUIRE_THROWS_AS(queue.put(7, 0s), Full);
-  REQUIRE(elapsed([&] { REQUIRE_FALSE(queue.try_put_for(7, pause)); }) >= pause);
+  REQUIRE(elapsed([&] { REQUIRE_FALSE(queue.try_put_for(7, moment)); }) >= moment);
   Process child(drain, queue, 6);
   child.start();
   child.join();
@@ -79,9 +79,9 @@ TEST_CASE("_TestQueue.test_get") {
   REQUIRE(queue.empty());
   REQUIRE(queue.try_get() == std::nullopt);
   REQUIRE_THROWS_AS(queue.get_nowait(), Empty);
-  REQUIRE(elapsed([&] { REQUIRE_THROWS_AS(queue.get(pause), Empty); }) >= pause);
+  REQUIRE(elapsed([&] { REQUIRE_THROWS_AS(queue.get(moment), Empty); }) >= moment);
   REQUIRE_THROWS_AS(queue.get(0s), Empty);
-  REQUIRE(elapsed([&] { REQUIRE(queue.try_get_for(pause) == std::nullopt); }) >= pause);
+  REQUIRE(elapsed([&] { REQUIRE(queue.try_get_for(moment) == std::nullopt); }) >= moment);
 }
 
 TEST_CASE("_TestQueue.test_fork") {

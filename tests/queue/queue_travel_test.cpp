@@ -1,14 +1,15 @@
 // Queues that go to other processes, and what goes with the items in them.
 #include <ipc/queue.hpp>
 
-#include <sys/socket.h>
-
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include <ipc/pool.hpp>
 #include <ipc/process.hpp>
 #include <ipc/semaphore.hpp>
 #include <ipc/value.hpp>
+#include <ipc/wait.hpp>
 
 #include "ipc/os/memfd.hpp"
 #include "ipc/os/poll.hpp"
@@ -239,4 +240,20 @@ TEST_CASE("Queue: the hook for ipc::wait") {
   REQUIRE(readable(hook.fd));
   REQUIRE(hook.ready(hook.object));
   REQUIRE(hook.arm(hook.object));
+}
+
+TEST_CASE("Queue: ipc::wait for queues beside other things") {
+  const Queue<int> first;
+  const Queue<std::string> second;
+  REQUIRE(ipc::wait({first, second}, 0s).empty());
+  second.put("x");
+  REQUIRE(ipc::wait({first, second}) == std::vector<std::size_t>{1});
+  test::ForkedChild producer([&] { first.put(5); });
+  REQUIRE(second.get() == "x");
+  REQUIRE(ipc::wait({first, second}) == std::vector<std::size_t>{0});
+  REQUIRE(producer.wait() == 0);
+  second.shutdown();
+  REQUIRE(ipc::wait({first, second}) == std::vector<std::size_t>{0, 1});
+  REQUIRE(first.get() == 5);
+  REQUIRE(ipc::wait({first, second}) == std::vector<std::size_t>{1});
 }

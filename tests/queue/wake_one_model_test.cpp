@@ -67,7 +67,7 @@ struct ClaimsToWake : Model {
 };
 
 std::size_t lost_wakes(std::vector<std::function<void()>> bodies, int may_die = -1) {
-  const int preemptions = bodies.size() == 2 ? 6 : bodies.size() == 3 ? 4 : 3;
+  const int preemptions = bodies.size() == 2 ? 6 : 3;
   return count_lost_wakes(std::move(bodies), may_die, preemptions);
 }
 
