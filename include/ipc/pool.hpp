@@ -40,6 +40,13 @@ struct PoolOptions {
   StartMethod start_method = ipc::start_method();
   /// Workers are called NAMEWorker-1, NAMEWorker-2…
   std::string name = "Pool";
+  /// So long may a worker take from its start until its initialiser has returned; then the pool fails with `TimeoutError`.
+  detail::TimeLimit initializer_timeout = {};
+  /// Runs in each worker that leaves in good order: when the pool is closed, or the worker is replaced by a fresh one. Not when
+  /// it is killed, by `terminate` for instance. Only for forked workers.
+  std::function<void()> worker_exit = {};
+  /// A worker that has more memory resident than this, in bytes, after a task, is replaced by a fresh one.
+  std::optional<std::size_t> max_rss = {};
 };
 
 /// First argument of `apply` and `apply_async`: `pool.apply_async({.timeout = 2s, .retries = 1}, f, x)`.
@@ -63,6 +70,10 @@ struct MapOptions {
   int retries = 0;
   int priority = 0;
 };
+
+/// In a worker of a pool: its number, from 0 to one less than the pool's size, which a worker that replaces it takes over. In
+/// other processes nothing.
+std::optional<std::size_t> worker_id() noexcept;
 
 using PoolStats = std::vector<detail::WorkerStats>;
 
@@ -172,6 +183,13 @@ class Pool {
   void join() { core_->join(); }
   /// The number of workers.
   std::size_t size() const { return core_->size(); }
+  /// From now on there are so many workers, at least 1. Those that are too many leave when the task they run has ended; no task
+  /// is lost. Throws `UsageError` once the pool is closed.
+  void resize(int processes) { core_->resize(processes); }
+  /// Records from now on what the workers do, in Chrome's trace format, which Perfetto opens: one lane a worker, one slice a
+  /// task, kills and retries marked. The file is complete after `join` or the destructor. Throws `std::system_error` when
+  /// it cannot be written.
+  void trace(const std::string& path) { core_->trace(path); }
   std::vector<pid_t> worker_pids() const { return core_->worker_pids(); }
   /// Of each worker there has been, the present ones last.
   PoolStats stats() const { return core_->stats(); }
@@ -184,6 +202,9 @@ class Pool {
     settings.start_method = options.start_method;
     settings.name = std::move(options.name);
     settings.initializer = std::move(options.initializer);
+    settings.initializer_timeout = options.initializer_timeout.get();
+    settings.worker_exit = std::move(options.worker_exit);
+    settings.max_rss = options.max_rss;
     settings.not_shippable =
         "PoolOptions::initializer may hold anything, so it can run only in forked workers. Use Pool(options, f, args...) with a function "
         "that "

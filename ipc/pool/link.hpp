@@ -15,14 +15,18 @@ namespace ipc::pool {
 /// The pool's end of one worker: its process, its channel, and the sequences of the tasks in its window, in order.
 /// Guarded by the pool's lock; see PoolState for who may read the channel.
 struct Link {
-  Link(WorkerId worker, std::string worker_name, transport::Channel ours)
-      : id(worker), name(std::move(worker_name)), channel(std::move(ours)) {}
+  using Clock = std::chrono::steady_clock;
+
+  Link(WorkerId worker, std::string worker_name, std::size_t its_lane, transport::Channel ours)
+      : id(worker), name(std::move(worker_name)), lane(its_lane), channel(std::move(ours)) {}
 
   Claims claims() noexcept { return Claims(channel.extra_word(claims_word)); }
-  std::chrono::steady_clock::time_point last_start() noexcept { return read_start(channel.extra_word(start_word)); }
+  // relaxed: ordered by the look at the claims before it.
+  Clock::time_point last_start() noexcept { return unpack_time(channel.extra_word(start_word).load(std::memory_order_relaxed)); }
 
   WorkerId id;
   std::string name;
+  std::size_t lane;  ///< The lowest number that was free when it started: its id, for users.
   transport::Channel channel;
   process::Child child;
   std::uint32_t next_sequence = 0;
@@ -31,6 +35,9 @@ struct Link {
   bool dismissed = false;
   std::uint64_t tasks = 0;
   std::chrono::nanoseconds busy{};
+  std::uint64_t restarts = 0;
+  Clock::time_point launched = Clock::now();
+  Clock::time_point ready_since = Clock::time_point::max();
 };
 
 }  // namespace ipc::pool

@@ -1,16 +1,12 @@
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <stdexcept>
 #include <utility>
 
 #include <ipc/detail/exception.hpp>
 #include <ipc/detail/reader.hpp>
 #include <ipc/error.hpp>
 
-#include "ipc/os/signal_name.hpp"
 #include "ipc/pool/state.hpp"
 
 namespace ipc::pool {
@@ -21,45 +17,7 @@ using transport::Wake;
 // So many records of one worker are taken in before the others and the callbacks get their turn.
 constexpr int records_in_a_row = 512;
 
-std::string how_it_ended(int exitcode) {
-  if (exitcode < 0) return "was killed by " + os::signal_name(-exitcode);
-  return "left with exit status " + std::to_string(exitcode);
-}
-
-std::string process_label(const Link& link) { return link.name + " (pid " + std::to_string(link.child.pid()) + ")"; }
-
-std::exception_ptr why_lost(const Link& link, int exitcode, Scheduler::Cause cause, const detail::TaskTerms& terms) {
-  if (cause == Scheduler::Cause::overran) {
-    const double seconds = std::chrono::duration<double>(terms.time_limit).count();
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%g", seconds);
-    return std::make_exception_ptr(TaskTimeout(std::string("The task ran for longer than its ") + text.data() +
-                                               " s, so its worker process " + process_label(link) + " was killed and replaced."));
-  }
-  const std::string what = "The worker process " + process_label(link) + " " + how_it_ended(exitcode) + " while it ran this task.";
-  return std::make_exception_ptr(WorkerLost(what, link.child.pid(), exitcode));
-}
-
 }  // namespace
-
-void PoolState::start_worker(WorkerId id) {
-  auto [ours, seed] = transport::Channel::create(ring_capacity);
-  auto link = std::make_unique<Link>(id, settings_.name + "Worker-" + std::to_string(++workers_named_), std::move(ours));
-  detail::Message appointment;
-  if (settings_.start_method != StartMethod::fork && settings_.ship_initializer) {
-    detail::Writer out;
-    settings_.ship_initializer(out);
-    appointment = out.take();
-  }
-  std::vector<Fd> fds;
-  fds.push_back(std::move(seed.memory));
-  fds.push_back(std::move(seed.socket));
-  std::move(appointment.fds.begin(), appointment.fds.end(), std::back_inserter(fds));
-  appointment.fds = std::move(fds);
-  link->child = source_->launch(link->name, std::move(appointment));
-  links_.push_back(std::move(link));
-  ++links_version_;
-}
 
 Link* PoolState::find(WorkerId id) noexcept {
   for (const auto& link : links_) {
@@ -103,6 +61,7 @@ void PoolState::handle(Link& link, transport::Record& record) {
   detail::Reader in(record.payload, record.fds);
   switch (static_cast<RecordKind>(record.header.kind)) {
     case RecordKind::ready:
+      link.ready_since = unpack_time(record.header.note);
       scheduler_.worker_ready(link.id);
       return;
     case RecordKind::init_failed:
@@ -110,18 +69,21 @@ void PoolState::handle(Link& link, transport::Record& record) {
       return;
     case RecordKind::result:
     case RecordKind::error: {
+      const bool is_result = static_cast<RecordKind>(record.header.kind) == RecordKind::result;
       if (broken()) return;  // Its job has its outcome already, and may be gone.
       if (link.sequences.empty() || link.sequences.front() != record.header.sequence)
         throw EncodingError("A worker answered a task that it does not have.");
       link.sequences.pop_front();
       const std::chrono::nanoseconds ran(static_cast<std::int64_t>(record.header.note));
+      const auto start = unpack_time(in.raw<std::uint64_t>());
       ++link.tasks;
       link.busy += ran;
       const TaskRef task = scheduler_.finished(link.id, ran);
       detail::Job& job = job_of(task);
+      if (trace_) trace_->task(link.lane, task, job.number_, start, ran, is_result ? "result" : "exception");
       if (!job.abandoned_) {
         try {
-          if (static_cast<RecordKind>(record.header.kind) == RecordKind::result)
+          if (is_result)
             job.deliver(task.index, in);
           else
             job.fail(task.index, detail::decode_exception(in));
@@ -132,6 +94,10 @@ void PoolState::handle(Link& link, transport::Record& record) {
       outcome(job);
       return;
     }
+    case RecordKind::full:
+      if (trace_) trace_->event(link.lane, link.name + " has outgrown max_rss");
+      scheduler_.retire(link.id);
+      return;
     default:
       throw EncodingError("A worker sent a record of an unknown kind.");
   }
@@ -216,37 +182,6 @@ void PoolState::dismiss(Link& link) {
   detail::Writer nothing;
   link.channel.commit({.kind = static_cast<std::uint8_t>(RecordKind::dismiss)}, nothing);
   link.channel.publish(Wake::data | Wake::room);
-}
-
-// --- the end of workers ------------------------------------------------------------------------------------------------
-
-void PoolState::lose(Link& link) {
-  // What it had published before it died counts.
-  while (link.channel.has_data() && receive_from(link)) continue;
-  const int exitcode = link.child.wait(detail::Deadline::never()).value_or(process::Child::unknown_exitcode);
-  const bool begun = !link.sequences.empty() && link.claims().begun(link.sequences.front());
-  const auto loss = scheduler_.worker_lost(link.id, begun);
-  end_cancelled(loss.cancelled);
-  if (loss.running && !broken()) fail(*loss.running, why_lost(link, exitcode, loss.cause, job_of(*loss.running).terms));
-  if (loss.hopeless) {
-    const std::string what = "The pool's workers die before they are ready; the last, " + process_label(link) + ", " +
-                             how_it_ended(exitcode) + ". Look at what the initializer and the code before main do.";
-    break_down(std::make_exception_ptr(WorkerLost(what, link.child.pid(), exitcode)));
-  }
-  former_workers_.push_back({link.name, link.child.pid(), link.tasks, link.busy});
-  std::erase_if(links_, [&](const auto& other) { return other.get() == &link; });
-  ++links_version_;
-}
-
-void PoolState::break_down(std::exception_ptr error) {
-  if (broken()) return;
-  failure_ = std::move(error);
-  fail_everything(failure_);
-  kill_workers();
-}
-
-void PoolState::kill_workers() {
-  for (const auto& link : links_) link->child.signal(SIGKILL);
 }
 
 }  // namespace ipc::pool

@@ -4,14 +4,24 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace ipc::pool {
 
 /// The records between the pool and one worker, in RecordHeader::kind. NOTE: wire structure.
 /// To the worker: `task` (sequence; payload: an encoded call) and `dismiss`.
-/// From it: `ready` once, or `init_failed` (an exception) and its end; then for each task it began, in order, `result`
-/// (an encoded value) or `error` (an exception) with the task's sequence and, in `note`, how many nanoseconds it ran.
-enum class RecordKind : std::uint8_t { task = 1, dismiss = 2, ready = 3, init_failed = 4, result = 5, error = 6 };
+/// From it: `ready` once (in `note`: since when, in nanoseconds on the monotonic clock), or `init_failed` (an exception) and
+/// its end; then for each task it began, in order, `result` (an encoded value) or `error` (an exception) behind the time of
+/// its start in nanoseconds, with the task's sequence and, in `note`, how many nanoseconds it ran; `full` when it has grown
+/// too large.
+enum class RecordKind : std::uint8_t { task = 1, dismiss = 2, ready = 3, init_failed = 4, result = 5, error = 6, full = 7 };
+
+/// What a worker is told at birth, before the encoded initialiser. NOTE: wire structure.
+struct Appointment {
+  std::uint64_t id = 0;
+  std::uint64_t max_rss = 0;  ///< In bytes; 0 is unlimited.
+};
+static_assert(sizeof(Appointment) == 16 && std::is_trivially_copyable_v<Appointment>);
 
 /// Each ring. Larger records stream through it.
 inline constexpr std::size_t ring_capacity = std::size_t{256} * 1024;
@@ -64,13 +74,11 @@ inline constexpr std::size_t claims_word = 0;
 /// When the worker began what it began last: another word in the channel, nanoseconds on the monotonic clock, which is the
 /// same in all processes. Written before the claim: whoever sees a task as begun sees its start, or that of a later task.
 inline constexpr std::size_t start_word = 1;
-// relaxed: ordered by the claim that follows.
-inline void write_start(std::atomic<std::uint64_t>& word, std::chrono::steady_clock::time_point start) noexcept {
-  word.store(static_cast<std::uint64_t>(std::chrono::nanoseconds(start.time_since_epoch()).count()), std::memory_order_relaxed);
+inline std::uint64_t pack_time(std::chrono::steady_clock::time_point time) noexcept {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(time.time_since_epoch()).count());
 }
-// relaxed: ordered by the look at the claims before it.
-inline std::chrono::steady_clock::time_point read_start(const std::atomic<std::uint64_t>& word) noexcept {
-  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(static_cast<std::int64_t>(word.load(std::memory_order_relaxed))));
+inline std::chrono::steady_clock::time_point unpack_time(std::uint64_t time) noexcept {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(static_cast<std::int64_t>(time)));
 }
 
 }  // namespace ipc::pool

@@ -13,6 +13,7 @@ Scheduler::Scheduler(SchedulerLimits limits) : limits_(limits) {
 WorkerId Scheduler::add_worker() {
   const WorkerId id{next_worker_++};
   workers_.emplace(id, Worker{});
+  ++starting_;
   orders_.push_back({Action::Kind::start, id});
   return id;
 }
@@ -77,10 +78,39 @@ std::vector<std::uint64_t> Scheduler::cancel(JobId job) {
   return numbers;
 }
 
+void Scheduler::resize(std::size_t workers) {
+  limits_.workers = workers;
+  auto staying = delayed_.size() + static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(),
+                                                                          [](const auto& entry) { return !entry.second.surplus; }));
+  for (; staying < workers; ++staying) add_worker();
+  for (; staying > workers && !delayed_.empty(); --staying) delayed_.pop_back();
+  for (; staying > workers; --staying) {
+    // Whoever leaves anyway, then whoever has the least to do.
+    const auto rank = [](const Worker& worker) { return std::pair(!worker.leaving, worker.window.size()); };
+    auto least = workers_.end();
+    for (auto it = workers_.begin(); it != workers_.end(); ++it) {
+      if (!it->second.surplus && (least == workers_.end() || rank(it->second) < rank(least->second))) least = it;
+    }
+    least->second.surplus = true;
+    send_away(least->first, least->second);
+  }
+}
+
+void Scheduler::retire(WorkerId id) { send_away(id, at(id)); }
+
+void Scheduler::send_away(WorkerId id, Worker& worker) {
+  if (std::exchange(worker.leaving, true)) return;
+  if (!worker.window.empty()) order_take_back(id, worker);
+  orders_.push_back({Action::Kind::dismiss, id});
+}
+
+void Scheduler::worker_started(WorkerId id, TimePoint at_time) { at(id).began = at_time; }
+
 void Scheduler::worker_ready(WorkerId id) {
   early_deaths_ = 0;
   Worker& worker = at(id);
-  worker.ready = true;
+  if (!std::exchange(worker.ready, true)) --starting_;
+  worker.began.reset();
   make_hungry(id, worker);
 }
 
@@ -90,6 +120,8 @@ TaskRef Scheduler::finished(WorkerId id, std::chrono::nanoseconds duration) {
   leaves_window(worker.window.front());
   worker.window.pop_front();
   worker.began.reset();
+  worker.worked = true;
+  idle_deaths_ = 0;
   // An exponential average that follows a change of the load within some ten tasks.
   const auto ns = static_cast<double>(duration.count());
   average_ns_ = measured_ ? average_ns_ + (ns - average_ns_) / 8 : ns;
@@ -128,7 +160,7 @@ void Scheduler::judge(WorkerId id, Worker& worker) {
   orders_.push_back({Action::Kind::kill, id});
 }
 
-Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started) {
+Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started, bool killed) {
   Loss loss;
   Worker& worker = at(id);
   loss.cause = worker.doom;
@@ -147,30 +179,72 @@ Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started) {
       loss.running = front.task;
     }
   }
-  if (!worker.ready) ++early_deaths_;
+  const bool surplus = worker.surplus;
+  if (!worker.ready) {
+    --starting_;
+    early_deaths_ += killed && !worker.leaving ? 1 : 8;
+    loss.hopeless = loss.cause == Cause::overran || early_deaths_ >= 8 * limits_.deaths_at_start;
+  } else if (!runs && !worker.worked && !worker.leaving) {
+    ++idle_deaths_;
+  }
   workers_.erase(id);
   std::erase(hungry_, id);
-  loss.hopeless = early_deaths_ >= limits_.deaths_at_start;
-  if (!loss.hopeless && !(closed_ && idle())) {
-    add_worker();
-    loss.replaced = true;
-  }
+  if (!loss.hopeless && !surplus && !(closed_ && idle())) replace(loss);
   return loss;
+}
+
+void Scheduler::replace(Loss& loss) {
+  loss.replaced = true;
+  if (idle_deaths_ < limits_.idle_deaths) {
+    add_worker();
+    return;
+  }
+  loss.slowed = true;
+  const auto doublings = std::min<std::size_t>(idle_deaths_ - limits_.idle_deaths, 9);
+  delayed_.push_back({std::chrono::milliseconds(2) * (1 << doublings), std::nullopt});
+}
+
+void Scheduler::start_delayed(TimePoint now, std::optional<TimePoint>& next) {
+  if (closed_ && idle()) delayed_.clear();
+  std::erase_if(delayed_, [&](Delayed& delayed) {
+    if (!delayed.due) delayed.due = now + delayed.delay;
+    if (*delayed.due <= now) {
+      add_worker();
+      return true;
+    }
+    if (!next || *delayed.due < *next) next = delayed.due;
+    return false;
+  });
+}
+
+Scheduler::TimePoint Scheduler::end_of(TimePoint start, std::chrono::nanoseconds limit) noexcept {
+  return limit >= TimePoint::max() - start ? TimePoint::max() : start + limit;
 }
 
 void Scheduler::began(WorkerId id, TimePoint at_time) { at(id).began = at_time; }
 
 std::optional<Scheduler::TimePoint> Scheduler::time_is(TimePoint now) {
   std::optional<TimePoint> next;
-  if (timed_ == 0) return next;
+  if (!timed()) return next;
+  start_delayed(now, next);
   for (auto& [id, worker] : workers_) {
+    if (!worker.ready) {
+      if (!start_limited() || !worker.began || worker.doom != Cause::died) continue;
+      const TimePoint end = end_of(*worker.began, limits_.start_limit);
+      if (end <= now) {
+        worker.doom = Cause::overran;
+        worker.leaving = true;
+        orders_.push_back({Action::Kind::kill, id});
+      } else if (!next || end < *next) {
+        next = end;
+      }
+      continue;
+    }
     if (worker.window.empty() || worker.doom != Cause::died || worker.overdue) continue;
     const Held& front = worker.window.front();
     if (!front.terms.timed() || front.cancelled) continue;
     // One that has not begun may do so at any time.
-    const TimePoint start = worker.began.value_or(now);
-    const bool for_ever = front.terms.time_limit >= TimePoint::max() - start;
-    const TimePoint end = for_ever ? TimePoint::max() : start + front.terms.time_limit;
+    const TimePoint end = end_of(worker.began.value_or(now), front.terms.time_limit);
     if (worker.began && end <= now) {
       worker.overdue = front.task;
       order_take_back(id, worker);

@@ -24,8 +24,13 @@ struct SchedulerLimits {
   /// …but never more tasks than this, and always at least `least_window`: the next task is there when one ends.
   std::size_t largest_window = 256;
   std::size_t least_window = 2;
-  /// So many workers in a row may die before they are ready; then starting more of them is hopeless.
+  /// So many workers in a row may die before they are ready; then starting more of them is hopeless. One that was killed
+  /// by somebody counts an eighth.
   std::size_t deaths_at_start = 8;
+  /// So many in a row may die idle, without having done anything; then those that replace them are started more slowly.
+  std::size_t idle_deaths = 32;
+  /// A worker must be ready so long after its start; otherwise starting more of them is hopeless.
+  std::chrono::nanoseconds start_limit = std::chrono::nanoseconds::max();
 };
 
 /// Who does what: the pool's decisions as a pure state machine. Events go in through its functions, and what is to be done
@@ -53,6 +58,13 @@ class Scheduler {
   /// As `withdraw`, and those that workers hold are to end: what has not begun is taken back and told by `taken_back`, a
   /// worker that runs one is killed.
   std::vector<std::uint64_t> cancel(JobId job);
+  /// From now on there are to be so many workers, at least 1. Those that are too many get nothing more, and leave when what
+  /// they run has ended.
+  void resize(std::size_t workers);
+  /// The worker's process was started.
+  void worker_started(WorkerId worker, TimePoint at);
+  /// The worker is to be replaced once what it runs has ended.
+  void retire(WorkerId worker);
   /// The worker has run its initialiser.
   void worker_ready(WorkerId worker);
   /// The front task of the worker's window has a result; `duration` is how long it ran.
@@ -67,13 +79,16 @@ class Scheduler {
     Cause cause = Cause::died;       ///< Why the worker died.
     bool retried = false;            ///< It was running a task, which will be tried again.
     bool replaced = false;
-    bool hopeless = false;  ///< Too many workers in a row have died before they were ready.
+    bool slowed = false;    ///< But not at once, for too many in a row have died idle.
+    bool hopeless = false;  ///< Too many workers in a row have died before they were ready, or one takes too long.
   };
-  /// The worker is dead; `started` says whether it had begun with the front of its window.
-  Loss worker_lost(WorkerId worker, bool started);
+  /// The worker is dead; `started` says whether it had begun with the front of its window, `killed` whether it was by
+  /// somebody's SIGKILL.
+  Loss worker_lost(WorkerId worker, bool started, bool killed = false);
   /// The worker began with the front of its window, or with what follows it, at this time.
   void began(WorkerId worker, TimePoint at);
-  /// Orders the end of what has run for too long. Returns when to ask again, at the latest, if nothing else happens.
+  /// Orders what is due: the end of what has run for too long, and starts that were put off. Returns when to ask again, at the latest, if
+  /// nothing else happens.
   std::optional<TimePoint> time_is(TimePoint now);
   /// The driver is about to sleep: nothing has happened for a while, so tasks must be long. Idle workers may take over
   /// what waits in the windows of busy ones.
@@ -106,8 +121,8 @@ class Scheduler {
   // --- facts ---------------------------------------------------------------------------------------------------------
   std::size_t pending() const noexcept { return pending_; }
   std::size_t held(WorkerId worker) const;
-  /// Whether a worker holds a task with a time limit.
-  bool timed() const noexcept { return timed_ != 0; }
+  /// Whether anything depends on the time: then `time_is` must be asked.
+  bool timed() const noexcept { return timed_ != 0 || !delayed_.empty() || (start_limited() && starting_ != 0); }
   /// Whether `next_action` has something that an event decided.
   bool has_orders() const noexcept { return !orders_.empty(); }
   std::optional<TaskRef> front(WorkerId worker) const;
@@ -140,14 +155,26 @@ class Scheduler {
     std::uint64_t given = 0;  // In its life, taken back ones not counted.
     bool ready = false;
     bool leaving = false;
+    bool surplus = false;  // Will not be replaced.
+    bool worked = false;
     bool taking_back = false;
     bool hungry = false;             // Is in `hungry_`.
-    std::optional<TimePoint> began;  // The front of the window.
+    std::optional<TimePoint> began;  // The front of the window; before it is ready, its own start.
     std::optional<TaskRef> overdue;
     Cause doom = Cause::died;  // Otherwise it has been killed, for this.
   };
 
+  struct Delayed {
+    std::chrono::nanoseconds delay;
+    std::optional<TimePoint> due;
+  };
+
   WorkerId add_worker();
+  bool start_limited() const noexcept { return limits_.start_limit != std::chrono::nanoseconds::max(); }
+  void send_away(WorkerId id, Worker& worker);
+  void replace(Loss& loss);
+  void start_delayed(TimePoint now, std::optional<TimePoint>& next);
+  static TimePoint end_of(TimePoint start, std::chrono::nanoseconds limit) noexcept;
   Worker& at(WorkerId id) { return workers_.at(id); }
   std::deque<Source>& level(int priority);
   void make_hungry(WorkerId id, Worker& worker);
@@ -167,8 +194,11 @@ class Scheduler {
   std::uint64_t next_worker_ = 1;
   std::size_t pending_ = 0;
   std::size_t held_ = 0;
-  std::size_t timed_ = 0;  // Of those held.
+  std::size_t timed_ = 0;     // Of those held.
+  std::size_t starting_ = 0;  // Workers that are not ready.
   std::size_t early_deaths_ = 0;
+  std::size_t idle_deaths_ = 0;
+  std::vector<Delayed> delayed_;
   double average_ns_ = 0;
   bool measured_ = false;
   bool closed_ = false;

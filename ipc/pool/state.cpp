@@ -18,15 +18,19 @@ namespace {
 // The job whose callbacks this thread is running.
 thread_local const detail::Job* calling = nullptr;
 
+std::size_t checked_size(int processes) {
+  if (processes < 1) throw std::invalid_argument("A pool needs at least 1 process, not " + std::to_string(processes) + ".");
+  return static_cast<std::size_t>(processes);
+}
+
 SchedulerLimits limits_from(const detail::PoolSettings& settings) {
-  if (settings.processes < 1)
-    throw std::invalid_argument("A pool needs at least 1 process, not " + std::to_string(settings.processes) + ".");
   if (settings.max_tasks_per_child && *settings.max_tasks_per_child < 1) {
     throw std::invalid_argument("max_tasks_per_child must be at least 1, not " + std::to_string(*settings.max_tasks_per_child) +
                                 "; leave it out for no limit.");
   }
   SchedulerLimits limits;
-  limits.workers = static_cast<std::size_t>(settings.processes);
+  limits.workers = checked_size(settings.processes);
+  limits.start_limit = settings.initializer_timeout;
   if (settings.max_tasks_per_child) limits.max_tasks_per_child = static_cast<std::uint64_t>(*settings.max_tasks_per_child);
   return limits;
 }
@@ -49,8 +53,8 @@ JobId id_of(const detail::Job& job) noexcept { return JobId{reinterpret_cast<std
 PoolState::PoolState(detail::PoolSettings settings)
     : owner_(os::process_id()),
       settings_(std::move(settings)),
-      scheduler_limits_(limits_from(settings_)),
-      scheduler_(scheduler_limits_),
+      size_(checked_size(settings_.processes)),
+      scheduler_(limits_from(settings_)),
       wake_(os::make_event_fd()) {}
 
 PoolState::~PoolState() = default;
@@ -58,9 +62,12 @@ PoolState::~PoolState() = default;
 void PoolState::start_workers() {
   if (settings_.start_method != StartMethod::fork && settings_.initializer && !settings_.ship_initializer)
     throw NotShippable(settings_.not_shippable);
-  auto initializer = settings_.initializer;
+  if (settings_.start_method != StartMethod::fork && settings_.worker_exit) {
+    throw NotShippable("PoolOptions::worker_exit may hold anything, so it can run only in forked workers.");
+  }
+  const WorkerDuties duties{settings_.initializer, settings_.worker_exit};
   source_ = process::make_child_source(
-      settings_.start_method, [initializer](detail::Message& appointment) { return run_worker(appointment, initializer); },
+      settings_.start_method, [duties](detail::Message& letter) { return run_worker(letter, duties); },
       detail::token_of(reinterpret_cast<const void*>(&run_spawned_worker)), settings_.name + "Nursery");
   try {
     const Lock lock(mutex_);
@@ -116,6 +123,7 @@ void PoolState::submit(const std::shared_ptr<detail::Job>& job, std::uint64_t fi
 
 void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
   job->settled_ = false;
+  if (job->number_ == 0) job->number_ = ++jobs_numbered_;
   job->self_ = job;
   job->previous_ = nullptr;
   job->next_ = jobs_;
@@ -188,13 +196,16 @@ void PoolState::run_callbacks(Lock& lock) {
       lock.lock();
     }
     make_ready(*job);
-    turn_.notify_all();
-    // SUBTLE: a caller that waits for just this job may have taken the role while its callbacks ran. No worker will tell it.
-    if (role_ == Role::caller) {
-      woken_.store(true, std::memory_order_relaxed);
-      os::signal_event_fd(wake_.get());
-    }
+    wake_waiters();
   }
+}
+
+/// A job has become ready by other means than the driver's: somebody may be waiting for just that.
+void PoolState::wake_waiters() {
+  if (role_ != Role::caller) return;
+  woken_.store(true, std::memory_order_relaxed);
+  os::signal_event_fd(wake_.get());
+  if (waiting_ != 0) turn_.notify_all();
 }
 
 bool PoolState::in_callback_of(const detail::Job& job) const noexcept { return calling == &job; }
@@ -239,10 +250,7 @@ bool PoolState::cancel(detail::Job& job) {
   settle(std::move(self));
   mind_sleepers();
   run_callbacks(lock);
-  // Somebody may be waiting for just this.
-  woken_.store(true, std::memory_order_relaxed);
-  os::signal_event_fd(wake_.get());
-  if (waiting_ != 0) turn_.notify_all();
+  wake_waiters();
   return true;
 }
 
@@ -273,9 +281,24 @@ void PoolState::forget(detail::Job& job, detail::ReadyObserver& observer) noexce
   std::erase_if(job.watchers_, [&](const auto& watcher) { return watcher.observer == &observer; });
 }
 
+std::size_t PoolState::size() const {
+  const Lock lock(mutex_);
+  return size_;
+}
+
+void PoolState::resize(int processes) {
+  require_owner();
+  const std::size_t wanted = checked_size(processes);
+  const Lock lock(mutex_);
+  check_usable();
+  size_ = wanted;
+  scheduler_.resize(wanted);
+  mind_sleepers();
+}
+
 std::size_t PoolState::in_flight_limit() const {
   const Lock lock(mutex_);
-  return 2 * scheduler_limits_.workers * std::max<std::size_t>(1, scheduler_.window() / 2);
+  return 2 * size_ * std::max<std::size_t>(1, scheduler_.window() / 2);
 }
 
 // --- the end -----------------------------------------------------------------------------------------------------------
@@ -308,7 +331,8 @@ void PoolState::join() {
     if (!closed_ && !failure_) throw UsageError("The pool is still running: close() or terminate() it before join().");
     if (joined_) return;
   }
-  wait([this] { return links_.empty(); }, detail::Deadline::never());
+  // SUBTLE: while those that replace the dead are still to be started, there may be work and no worker.
+  wait([this] { return links_.empty() && (broken() || scheduler_.idle()); }, detail::Deadline::never());
   if (std::this_thread::get_id() == background_.get_id()) return;  // In a callback: the destructor joins again.
   background_.request_stop();
   {
@@ -316,23 +340,10 @@ void PoolState::join() {
     background_turn_.notify_all();
     os::signal_event_fd(wake_.get());
     joined_ = true;
+    trace_.reset();
   }
   background_.join();
   source_.reset();
-}
-
-std::vector<pid_t> PoolState::worker_pids() const {
-  const Lock lock(mutex_);
-  std::vector<pid_t> pids;
-  for (const auto& link : links_) pids.push_back(link->child.pid());
-  return pids;
-}
-
-std::vector<detail::WorkerStats> PoolState::stats() const {
-  const Lock lock(mutex_);
-  auto all = former_workers_;
-  for (const auto& link : links_) all.push_back({link->name, link->child.pid(), link->tasks, link->busy});
-  return all;
 }
 
 }  // namespace ipc::pool

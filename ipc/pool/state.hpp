@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "ipc/os/fork_witness.hpp"
 #include "ipc/pool/link.hpp"
 #include "ipc/pool/scheduler.hpp"
+#include "ipc/pool/trace.hpp"
 #include "ipc/process/child_source.hpp"
 
 namespace ipc::pool {
@@ -58,7 +60,9 @@ class PoolState final : public detail::PoolCore {
   void close() override;
   void terminate() override;
   void join() override;
-  std::size_t size() const override { return scheduler_limits_.workers; }
+  std::size_t size() const override;
+  void resize(int processes) override;
+  void trace(const std::string& path) override;
   std::vector<pid_t> worker_pids() const override;
   std::vector<detail::WorkerStats> stats() const override;
   bool owned_here() const noexcept override;
@@ -83,6 +87,7 @@ class PoolState final : public detail::PoolCore {
   void fail(const TaskRef& task, std::exception_ptr error);
   void fail_everything(const std::exception_ptr& error);
   void run_callbacks(Lock& lock);
+  void wake_waiters();
   void call(const std::function<void()>& callback) const noexcept;
 
   // driver.cpp: who waits, and how
@@ -99,8 +104,16 @@ class PoolState final : public detail::PoolCore {
   void background(std::stop_token stop);
   void notice_deaths();
 
-  // links.cpp: the workers
+  // workers.cpp: their births, deaths and facts
   void start_worker(WorkerId id);
+  std::size_t free_lane() const;
+  void lose(Link& link);
+  void trace_loss(Link& link, int exitcode, const Scheduler::Loss& loss, const std::optional<TaskRef>& running);
+  void break_down(std::exception_ptr error);
+  void kill_workers();
+  static detail::WorkerStats stats_of(Link& link, bool present);
+
+  // links.cpp: what comes from them and goes to them
   Link* find(WorkerId id) noexcept;
   bool receive_all();
   bool receive_from(Link& link);
@@ -112,23 +125,24 @@ class PoolState final : public detail::PoolCore {
   void take_back(Link& link);
   void end_cancelled(const std::vector<TaskRef>& tasks);
   void dismiss(Link& link);
-  void lose(Link& link);
-  void break_down(std::exception_ptr error);
-  void kill_workers();
 
   const pid_t owner_;
   const os::ForkWitness witness_;
   detail::PoolSettings settings_;
-  SchedulerLimits scheduler_limits_;
   std::unique_ptr<process::ChildSource> source_;
 
   mutable std::mutex mutex_;
+  std::size_t size_;
   Scheduler scheduler_;
   std::vector<std::unique_ptr<Link>> links_;
   std::uint64_t links_version_ = 0;  // Counts the changes of `links_`.
   std::vector<detail::WorkerStats> former_workers_;
   std::uint64_t workers_named_ = 0;
+  std::vector<std::uint64_t> starts_;  // Of workers, by lane.
+  bool slowness_told_ = false;
+  std::unique_ptr<Trace> trace_;
   detail::Job* jobs_ = nullptr;
+  std::size_t jobs_numbered_ = 0;
   std::vector<std::shared_ptr<detail::Job>> to_call_;  // Complete, but for their callbacks.
   std::exception_ptr failure_;                         // Why no task can be done any more.
   bool closed_ = false;

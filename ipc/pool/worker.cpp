@@ -2,6 +2,9 @@
 
 #include <chrono>
 #include <exception>
+#include <optional>
+#include <span>
+#include <string>
 
 #include <ipc/detail/exception.hpp>
 #include <ipc/detail/pool_core.hpp>
@@ -11,6 +14,7 @@
 
 #include "ipc/base/spin.hpp"
 #include "ipc/os/current.hpp"
+#include "ipc/os/resident.hpp"
 #include "ipc/os/stdio.hpp"
 #include "ipc/pool/protocol.hpp"
 #include "ipc/process/identity.hpp"
@@ -26,14 +30,16 @@ class Worker {
   using Clock = std::chrono::steady_clock;
 
  public:
-  explicit Worker(transport::Channel channel) : channel_(std::move(channel)), claims_(channel_.extra_word(claims_word)) {}
+  Worker(transport::Channel channel, const Appointment& appointment)
+      : channel_(std::move(channel)), claims_(channel_.extra_word(claims_word)), max_rss_(appointment.max_rss) {}
 
-  int run(const std::function<void()>& initialize) {
-    if (!begin(initialize)) return 1;
+  int run(const WorkerDuties& duties) {
+    if (!begin(duties.initialize)) return 1;
     while (auto record = next()) {
-      if (record->header.kind == static_cast<std::uint8_t>(RecordKind::dismiss)) return 0;
+      if (record->header.kind == static_cast<std::uint8_t>(RecordKind::dismiss)) return end(duties.at_exit);
       const auto start = Clock::now();
-      write_start(channel_.extra_word(start_word), start);
+      // relaxed: ordered by the claim that follows.
+      channel_.extra_word(start_word).store(pack_time(start), std::memory_order_relaxed);
       // A task that the pool took back has been given to another worker.
       if (claims_.claim(record->header.sequence))
         perform(*record, start);
@@ -54,7 +60,7 @@ class Worker {
       kind = RecordKind::init_failed;
       detail::write_current_exception(out);
     }
-    channel_.commit({.kind = static_cast<std::uint8_t>(kind)}, out);
+    channel_.commit({.note = pack_time(Clock::now()), .kind = static_cast<std::uint8_t>(kind)}, out);
     return channel_.flush(spin_) && kind == RecordKind::ready;
   }
 
@@ -71,45 +77,95 @@ class Worker {
 
   void perform(Record& record, Clock::time_point start) {
     detail::Writer out(channel_.payload_room());
+    out.raw(pack_time(start));
     RecordKind kind = RecordKind::result;
     try {
       detail::Reader in(record.payload, record.fds);
       detail::run_call(in, out);
     } catch (...) {
       kind = RecordKind::error;
-      out.truncate(0, 0);
+      out.truncate(sizeof(std::uint64_t), 0);
       detail::write_current_exception(out);
     }
     channel_.release();
-    const auto ran = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start);
+    const auto end = Clock::now();
+    const auto ran = std::chrono::duration_cast<std::chrono::nanoseconds>(end - start);
     channel_.commit(
         {.note = static_cast<std::uint64_t>(ran.count()), .sequence = record.header.sequence, .kind = static_cast<std::uint8_t>(kind)},
         out);
+    if (max_rss_ != 0) watch_growth(end);
   }
+
+  void watch_growth(Clock::time_point now) {
+    if (full_ || now - rss_seen_ < rss_interval) return;
+    rss_seen_ = now;
+    if (os::resident_bytes(os::process_id()) <= max_rss_) return;
+    full_ = true;
+    detail::Writer nothing;
+    channel_.commit({.kind = static_cast<std::uint8_t>(RecordKind::full)}, nothing);
+  }
+
+  static int end(const std::function<void()>& at_exit) {
+    try {
+      if (at_exit) at_exit();
+      return 0;
+    } catch (const std::exception& error) {
+      report(std::string(": ") + error.what());
+    } catch (...) {
+      report("");
+    }
+    return 1;
+  }
+  static void report(const std::string& what) {
+    os::write_to_stderr("ipc: worker_exit of " + process::identity().name + " threw " + detail::current_exception_type_name() + what +
+                        "\n");
+  }
+
+  static constexpr auto rss_interval = std::chrono::milliseconds(10);
 
   transport::Channel channel_;
   Claims claims_;
   base::SpinBudget spin_;
+  std::uint64_t max_rss_;
+  Clock::time_point rss_seen_{};
+  bool full_ = false;
 };
+
+std::optional<std::size_t> own_id;
+
+template <class Start>
+int employ(detail::Message& letter, Start start) {
+  if (letter.fds.size() < 2) throw EncodingError("A worker was started without the descriptors of its channel.");
+  detail::Reader in(letter.bytes, std::span(letter.fds).subspan(2));
+  const auto appointment = in.raw<Appointment>();
+  own_id = static_cast<std::size_t>(appointment.id);
+  Worker worker(transport::Channel({std::move(letter.fds[0]), std::move(letter.fds[1])}), appointment);
+  return start(worker, in);
+}
 
 }  // namespace
 
-int run_worker(detail::Message& appointment, const std::function<void()>& initializer) {
-  if (appointment.fds.size() < 2) throw EncodingError("A worker was started without the descriptors of its channel.");
-  Worker worker(transport::Channel({std::move(appointment.fds[0]), std::move(appointment.fds[1])}));
-  return worker.run(initializer);
+int run_worker(detail::Message& letter, const WorkerDuties& duties) {
+  return employ(letter, [&](Worker& worker, detail::Reader&) { return worker.run(duties); });
 }
 
-int run_spawned_worker(detail::Message& appointment) {
-  if (appointment.bytes.empty()) return run_worker(appointment, {});
-  return run_worker(appointment, [&] {
-    detail::Reader in(appointment.bytes, std::span(appointment.fds).subspan(2));
-    detail::Writer nothing;
-    detail::run_call(in, nothing);
+int run_spawned_worker(detail::Message& letter) {
+  return employ(letter, [](Worker& worker, detail::Reader& in) {
+    if (in.at_end()) return worker.run({});
+    return worker.run({.initialize = [&] {
+      detail::Writer nothing;
+      detail::run_call(in, nothing);
+    }});
   });
 }
 
 }  // namespace ipc::pool
+
+namespace ipc {
+
+std::optional<std::size_t> worker_id() noexcept { return pool::own_id; }
+
+}  // namespace ipc
 
 namespace ipc::detail {
 

@@ -56,9 +56,11 @@ class History {
       perform();
     }
     scheduler_.close();
-    for (int round = 0; round < 1000000 && !workers_.empty(); ++round) {
+    for (int round = 0; round < 1000000 && !(workers_.empty() && scheduler_.idle()); ++round) {
       for (auto& [id, worker] : workers_) make_ready(id, worker);
       if (const auto id = any_worker()) go_on(*id);
+      now_ += std::chrono::milliseconds(1);
+      look_at_the_clock();
       perform();
     }
     REQUIRE(workers_.empty());
@@ -79,7 +81,7 @@ class History {
   void event() {
     now_ += std::chrono::microseconds(random_() % 100);
     const auto id = any_worker();
-    switch (random_() % 14) {
+    switch (random_() % 15) {
       case 0:
       case 1:
         submit();
@@ -98,6 +100,10 @@ class History {
         break;
       case 6:
         look_at_the_clock();
+        break;
+      case 7:
+        if (chance(5)) scheduler_.resize(1 + random_() % 6);
+        if (id && chance(5)) scheduler_.retire(*id);
         break;
       default:
         if (id) go_on(*id);
@@ -148,7 +154,7 @@ class History {
     // The results of what was done before are there; the last may just have been sent.
     while (worker.begun > 1 || (worker.begun == 1 && chance(30))) finish_front(id, worker);
     const bool started = worker.begun == 1;
-    const auto loss = scheduler_.worker_lost(id, started);
+    const auto loss = scheduler_.worker_lost(id, started, chance(50));
     for (std::size_t i = worker.window.size(); i > (started ? 1 : 0); --i) back_to_pending(worker.window[i - 1]);
     std::multiset<TaskRef> cancelled(loss.cancelled.begin(), loss.cancelled.end());
     for (const Task& task : worker.window) {

@@ -251,3 +251,60 @@ TEST_CASE("scheduler: cancelled tasks are forgotten, taken back, or killed with 
   CHECK(loss.cancelled.size() == 1);
   CHECK(scheduler.idle());
 }
+
+TEST_CASE("scheduler: it is told to have more workers, or fewer, and nothing is lost") {
+  Scheduler scheduler({.workers = 2});
+  start_all(scheduler);
+  scheduler.submit(job, 0, 4);
+  const std::size_t given = all_hand_overs(scheduler).size();
+  REQUIRE(given >= 2);
+  scheduler.resize(3);
+  const auto more = scheduler.next_action();
+  REQUIRE(more);
+  CHECK(more->kind == Kind::start);
+  scheduler.resize(1);
+  std::set<WorkerId> dismissed;
+  while (const auto action = scheduler.next_action()) {
+    if (action->kind == Kind::dismiss) dismissed.insert(action->worker);
+    if (action->kind == Kind::take_back) scheduler.taken_back(action->worker, scheduler.held(action->worker));
+  }
+  CHECK(dismissed.size() == 2);
+  CHECK(dismissed.count(more->worker) == 1);
+  for (const WorkerId worker : dismissed) CHECK_FALSE(scheduler.worker_lost(worker, false).replaced);
+  CHECK(scheduler.workers() == 1);
+}
+
+TEST_CASE("scheduler: workers that die idle again and again are replaced more and more slowly") {
+  Scheduler scheduler({.workers = 1, .idle_deaths = 3});
+  Scheduler::TimePoint now{};
+  auto delay = 0ns;
+  for (int deaths = 1; deaths <= 8; ++deaths) {
+    const auto start = scheduler.next_action();
+    REQUIRE(start);
+    scheduler.worker_ready(start->worker);
+    const auto loss = scheduler.worker_lost(start->worker, false);
+    CHECK(loss.replaced);
+    CHECK(loss.slowed == (deaths >= 3));
+    if (!loss.slowed) continue;
+    CHECK_FALSE(scheduler.next_action());
+    REQUIRE(scheduler.timed());
+    const auto due = scheduler.time_is(now);
+    REQUIRE(due);
+    CHECK(*due - now > delay);
+    delay = *due - now;
+    now = *due;
+    scheduler.time_is(now);
+  }
+}
+
+TEST_CASE("scheduler: a worker that is not ready in time is killed, and makes it hopeless") {
+  Scheduler scheduler({.workers = 1, .start_limit = 1s});
+  const auto start = scheduler.next_action();
+  scheduler.worker_started(start->worker, {});
+  REQUIRE(scheduler.timed());
+  CHECK(scheduler.time_is(Scheduler::TimePoint{} + 500ms) == Scheduler::TimePoint{} + 1s);
+  CHECK_FALSE(scheduler.next_action());
+  scheduler.time_is(Scheduler::TimePoint{} + 1s);
+  CHECK(scheduler.next_action()->kind == Kind::kill);
+  CHECK(scheduler.worker_lost(start->worker, false, true).hopeless);
+}

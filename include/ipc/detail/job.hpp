@@ -70,6 +70,7 @@ class Job {
   // Everything below belongs to the pool and is guarded by its lock.
   std::atomic<bool> ready_{false};
   std::uint64_t unfinished_ = 0;
+  std::size_t number_ = 0;
   bool settled_ = false;    // Its outcome stands, and it is ready or its callbacks are about to run.
   bool abandoned_ = false;  // What still comes for it is not looked at.
   bool cancelled_ = false;

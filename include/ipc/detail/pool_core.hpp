@@ -27,13 +27,23 @@ struct PoolSettings {
   /// Encodes the same for workers that are not forked. Empty where it cannot be shipped; then `not_shippable` says why.
   std::function<void(Writer&)> ship_initializer;
   std::string not_shippable;
+  /// Until a worker must be ready; `nanoseconds::max()` for none.
+  std::chrono::nanoseconds initializer_timeout = std::chrono::nanoseconds::max();
+  /// Runs in each forked worker that is dismissed. Empty for none.
+  std::function<void()> worker_exit;
+  std::optional<std::size_t> max_rss;
 };
 
 struct WorkerStats {
   std::string name;
   pid_t pid = 0;
-  std::uint64_t tasks = 0;          ///< With an outcome.
-  std::chrono::nanoseconds busy{};  ///< Spent in tasks.
+  std::uint64_t tasks = 0;             ///< With an outcome.
+  std::chrono::nanoseconds busy{};     ///< Spent in tasks.
+  std::size_t id = 0;                  ///< What `worker_id()` gives there.
+  std::chrono::nanoseconds waiting{};  ///< Spent between tasks, since it was ready.
+  std::chrono::nanoseconds startup{};  ///< From its launch until it was ready, initialiser included.
+  std::uint64_t restarts = 0;          ///< How many workers had this id before.
+  std::size_t rss = 0;                 ///< Memory it has resident now, in bytes; 0 for one that has left.
 };
 
 /// Of the exception being handled, with this process as the one that threw it: how a task's failure travels.
@@ -82,6 +92,8 @@ class PoolCore {
   virtual void terminate() = 0;
   virtual void join() = 0;
   virtual std::size_t size() const = 0;
+  virtual void resize(int processes) = 0;
+  virtual void trace(const std::string& path) = 0;
   virtual std::vector<pid_t> worker_pids() const = 0;
   virtual std::vector<WorkerStats> stats() const = 0;
   /// False in a process that was forked from the one that made the pool.
