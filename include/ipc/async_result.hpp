@@ -107,7 +107,7 @@ class AsyncResult {
   friend struct detail::ResultAccess;
   bool settled() const { return job_->ready() || core_->in_callback_of(*job_); }
   bool wait_until(detail::Deadline deadline) const {
-    return settled() || core_->wait([this] { return job_->ready(); }, deadline);
+    return settled() || core_->wait([this] { return job_->ready(); }, deadline, job_.get());
   }
   R value() const& {
     if (job_->error()) std::rethrow_exception(job_->error());

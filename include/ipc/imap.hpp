@@ -117,8 +117,9 @@ class ImapResults {
       std::uint64_t number = 0;
       const bool any = !elements.empty();
       const std::size_t failed_at = first + elements.size();
+      auto batch = job->pack(std::move(elements));
       core->locked([&] {
-        if (any) number = job->add(first, std::move(elements));
+        if (any) number = job->add(first, std::move(batch));
         if (error) job->add_failure(failed_at, error);
       });
       if (any) core->submit(job, number, 1, false);
@@ -131,7 +132,7 @@ class ImapResults {
         return std::nullopt;
       }
       std::optional<typename Job::Outcome> outcome;
-      if (!core->wait([&] { return outcome.has_value() || job->take(outcome); }, deadline)) {
+      if (!core->wait([&] { return outcome.has_value() || job->take(outcome); }, deadline, job.get())) {
         throw TimeoutError("No further result has come within the time-out. Ask again later.");
       }
       ++taken;

@@ -86,7 +86,8 @@ using PoolStats = std::vector<detail::WorkerStats>;
 /// A worker that dies costs exactly the task that it was running: that fails with `WorkerLost`, the worker is replaced, and
 /// everything else goes on. Functions and arguments must be shippable (see callable.hpp and codec.hpp): anything else does
 /// not compile. The function and its arguments are copied when the call is made, except by the maps that wait for their
-/// results, which read the caller's range. `serialize` functions must not use the pool that they run for.
+/// results, which read the caller's range. No lock is held while a `serialize` function or a callback runs: it may use the
+/// pool.
 class Pool {
  public:
   Pool() : Pool(PoolOptions{}) {}
@@ -258,7 +259,7 @@ class Pool {
             if (bar) bar->update(job->done());
             return job->ready();
           },
-          detail::Deadline::never());
+          detail::Deadline::never(), job.get());
     }
     if (bar) bar->finish(size);
     if (job->error()) std::rethrow_exception(job->error());

@@ -20,11 +20,13 @@ constexpr auto tick = std::chrono::milliseconds(1);
 
 }  // namespace
 
-bool PoolState::wait(const std::function<bool()>& done, detail::Deadline deadline) {
+bool PoolState::wait(const std::function<bool()>& done, detail::Deadline deadline, detail::Job* mine) {
   require_owner();
   Lock lock(mutex_);
   while (!done()) {
-    if (role_ == Role::caller) {
+    if (has_work_for(mine)) {
+      work_for(lock, mine);
+    } else if (role_ == Role::caller) {
       // Another thread looks after the workers, for us as well.
       ++waiting_;
       if (deadline.is_never())
@@ -35,20 +37,20 @@ bool PoolState::wait(const std::function<bool()>& done, detail::Deadline deadlin
     } else {
       role_ = Role::caller;
       awake();
-      drive(lock, done, deadline);
+      drive(lock, done, deadline, mine);
       give_role_away();
-      // Callbacks run without the role, so that they may use the pool.
-      run_callbacks(lock);
+      work_for(lock, mine);
     }
     if (deadline.expired()) return done();
   }
   return true;
 }
 
-void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline) {
+void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline, const detail::Job* mine) {
   for (;;) {
     const bool progress = step();
-    if (done() || !to_call_.empty()) return;
+    if (done() || has_work_for(mine)) return;
+    if (has_background_work()) rouse_background();
     if (progress) continue;
     if (deadline.expired()) return;
     spinning_ = true;
@@ -212,15 +214,15 @@ void PoolState::background(std::stop_token stop) {
   Lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (role_ == Role::caller) {
-      background_turn_.wait(lock, [&] { return role_ != Role::caller || stop.stop_requested(); });
+      if (has_background_work()) work_for_all(lock);
+      background_turn_.wait(lock, [&] { return role_ != Role::caller || background_roused_ || stop.stop_requested(); });
+      if (background_roused_) work_for_all(lock);
       continue;
     }
     role_ = Role::background;
-    if (step()) {
-      run_callbacks(lock);
-      continue;
-    }
-    run_callbacks(lock);
+    const bool progress = step();
+    work_for_all(lock);
+    if (progress) continue;
     if (role_ != Role::background || stop.stop_requested()) continue;
     if (!scheduler_.idle() && std::exchange(activity_seen_, activity_) != activity_) {
       ticking_ = true;
@@ -240,6 +242,14 @@ void PoolState::background(std::stop_token stop) {
   if (role_ == Role::background) role_ = Role::nobody;
 }
 
+void PoolState::rouse_background() {
+  if (std::exchange(background_roused_, true)) return;
+  if (background_parked_)
+    os::signal_event_fd(wake_.get());
+  else
+    background_turn_.notify_one();
+}
+
 void PoolState::poll() {
   require_owner();
   Lock lock(mutex_);
@@ -248,7 +258,7 @@ void PoolState::poll() {
   if (receive_all()) dispatch();
   mind_sleepers();
   if (announced && !announce_sleep()) os::signal_event_fd(wake_.get());
-  if (!to_call_.empty()) os::signal_event_fd(wake_.get());
+  if (!to_call_.empty() || has_background_work()) os::signal_event_fd(wake_.get());
 }
 
 }  // namespace ipc::pool

@@ -81,16 +81,13 @@ void PoolState::handle(Link& link, transport::Record& record) {
       const TaskRef task = scheduler_.finished(link.id, ran);
       detail::Job& job = job_of(task);
       if (trace_) trace_->task(link.lane, task, job.number_, start, ran, is_result ? "result" : "exception");
-      if (!job.abandoned_) {
-        try {
-          if (is_result)
-            job.deliver(task.index, in);
-          else
-            job.fail(task.index, detail::decode_exception(in));
-        } catch (...) {
-          job.fail(task.index, std::current_exception());
-        }
+      if (job.user_code_ && is_result && !job.abandoned_) {
+        const auto* rest = in.take(0);
+        job.arrivals_.push_back({task.index, {{rest, rest + in.remaining()}, std::move(record.fds)}});
+        arrived_.push_back(job.self_);
+        return;
       }
+      deliver(nullptr, job, task.index, is_result, in);
       outcome(job);
       return;
     }
@@ -100,6 +97,33 @@ void PoolState::handle(Link& link, transport::Record& record) {
       return;
     default:
       throw EncodingError("A worker sent a record of an unknown kind.");
+  }
+}
+
+/// With a lock, which is not held: this decodes without it, and returns with it.
+void PoolState::deliver(Lock* lock, detail::Job& job, std::uint64_t index, bool is_result, detail::Reader& in) {
+  class Turnstile final : public detail::Gate {
+   public:
+    Turnstile(Lock* lock, const PoolState& pool, const detail::Job& job) : lock_(lock), pool_(&pool), job_(&job) {}
+    bool enter() override {
+      if (lock_ != nullptr && !lock_->owns_lock()) lock_->lock();
+      return !pool_->broken() && !job_->abandoned_;
+    }
+
+   private:
+    Lock* lock_;
+    const PoolState* pool_;
+    const detail::Job* job_;
+  };
+  Turnstile gate(lock, *this, job);
+  if (lock == nullptr && job.abandoned_) return;
+  try {
+    if (is_result)
+      job.deliver(index, in, gate);
+    else
+      job.fail(index, detail::decode_exception(in));
+  } catch (...) {
+    if (gate.enter()) job.fail(index, std::current_exception());
   }
 }
 

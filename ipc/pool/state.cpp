@@ -118,7 +118,7 @@ void PoolState::submit(const std::shared_ptr<detail::Job>& job, std::uint64_t fi
     receive_all();
     dispatch();
   }
-  if (!to_call_.empty() || failure_) os::signal_event_fd(wake_.get());
+  if (has_background_work() || !to_call_.empty() || failure_) os::signal_event_fd(wake_.get());
 }
 
 void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
@@ -134,6 +134,11 @@ void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
 void PoolState::outcome(detail::Job& job) {
   if (--job.unfinished_ != 0) return;
   auto self = delist(job);
+  if (job.user_code_) {
+    // Most often somebody still has a handle, and then there is no hurry.
+    burial_due_ = burial_due_ || self.use_count() == 1 || to_bury_.size() > 1000;
+    to_bury_.push_back(self);
+  }
   if (!job.settled_) settle(std::move(self));
 }
 
@@ -182,22 +187,69 @@ void PoolState::call(const std::function<void()>& callback) const noexcept {
   }
 }
 
-void PoolState::run_callbacks(Lock& lock) {
-  while (!to_call_.empty()) {
-    const auto job = std::move(to_call_.back());
-    to_call_.pop_back();
-    // One that is added meanwhile runs as well, before the job is ready.
-    while (!job->callbacks_.empty()) {
-      const auto callbacks = std::exchange(job->callbacks_, {});
-      lock.unlock();
-      const auto* outer = std::exchange(calling, job.get());
-      for (const auto& callback : callbacks) call(callback);
-      calling = outer;
-      lock.lock();
+/// By a thread that waits, maybe for this job: callbacks, and the decoding of what it waits for.
+void PoolState::work_for(Lock& lock, detail::Job* mine) {
+  for (;;) {
+    // SUBTLE: one at a time. Should it wait for another of them, then another thread can take that.
+    if (!to_call_.empty()) {
+      const auto job = std::move(to_call_.front());
+      to_call_.pop_front();
+      run_callbacks(lock, *job);
+    } else if (mine != nullptr && !mine->arrivals_.empty()) {
+      decode_one(lock, *mine);
+    } else {
+      return;
     }
-    make_ready(*job);
+  }
+}
+
+/// By the background thread.
+void PoolState::work_for_all(Lock& lock) {
+  background_roused_ = false;
+  work_for(lock, nullptr);
+  while (!arrived_.empty()) {
+    const auto job = arrived_.front();
+    decode_one(lock, *job);
+    work_for(lock, nullptr);
+    to_bury_.push_back(job);
+  }
+  if (to_bury_.empty()) return;
+  burial_due_ = false;
+  auto buried = std::exchange(to_bury_, {});
+  lock.unlock();
+  buried.clear();
+  lock.lock();
+}
+
+/// Whoever calls this keeps the job alive.
+void PoolState::decode_one(Lock& lock, detail::Job& job) {
+  if (!job.arrivals_.empty()) {
+    auto arrival = std::move(job.arrivals_.front());
+    job.arrivals_.pop_front();
+    lock.unlock();
+    detail::Reader in(arrival.message);
+    deliver(&lock, job, arrival.index, true, in);
+    if (!broken()) outcome(job);
     wake_waiters();
   }
+  while (!arrived_.empty() && arrived_.front()->arrivals_.empty()) {
+    to_bury_.push_back(std::move(arrived_.front()));
+    arrived_.pop_front();
+  }
+}
+
+void PoolState::run_callbacks(Lock& lock, detail::Job& job) {
+  // One that is added meanwhile runs as well, before the job is ready.
+  while (!job.callbacks_.empty()) {
+    const auto callbacks = std::exchange(job.callbacks_, {});
+    lock.unlock();
+    const auto* outer = std::exchange(calling, &job);
+    for (const auto& callback : callbacks) call(callback);
+    calling = outer;
+    lock.lock();
+  }
+  make_ready(job);
+  wake_waiters();
 }
 
 /// A job has become ready by other means than the driver's: somebody may be waiting for just that.
@@ -249,7 +301,7 @@ bool PoolState::cancel(detail::Job& job) {
   if (job.unfinished_ == 0) delist(job);
   settle(std::move(self));
   mind_sleepers();
-  run_callbacks(lock);
+  work_for(lock, nullptr);
   wake_waiters();
   return true;
 }
@@ -321,7 +373,7 @@ void PoolState::terminate() {
   woken_.store(true, std::memory_order_relaxed);
   os::signal_event_fd(wake_.get());
   turn_.notify_all();
-  run_callbacks(lock);
+  work_for(lock, nullptr);
 }
 
 void PoolState::join() {
@@ -332,7 +384,7 @@ void PoolState::join() {
     if (joined_) return;
   }
   // SUBTLE: while those that replace the dead are still to be started, there may be work and no worker.
-  wait([this] { return links_.empty() && (broken() || scheduler_.idle()); }, detail::Deadline::never());
+  wait([this] { return links_.empty() && (broken() || scheduler_.idle()); }, detail::Deadline::never(), nullptr);
   if (std::this_thread::get_id() == background_.get_id()) return;  // In a callback: the destructor joins again.
   background_.request_stop();
   {

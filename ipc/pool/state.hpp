@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -45,7 +46,7 @@ class PoolState final : public detail::PoolCore {
   void start_workers();
 
   void submit(const std::shared_ptr<detail::Job>& job, std::uint64_t first, std::uint64_t count, bool will_wait) override;
-  bool wait(const std::function<bool()>& done, detail::Deadline deadline) override;
+  bool wait(const std::function<bool()>& done, detail::Deadline deadline, detail::Job* mine) override;
   void locked(const std::function<void()>& f) override;
   void poll() override;
   void when_done(detail::Job& job, std::function<void()> callback) override;
@@ -86,12 +87,20 @@ class PoolState final : public detail::PoolCore {
   void outcome(detail::Job& job);
   void fail(const TaskRef& task, std::exception_ptr error);
   void fail_everything(const std::exception_ptr& error);
-  void run_callbacks(Lock& lock);
+  // Code of the user runs without a lock and without the role.
+  bool has_work_for(const detail::Job* mine) const noexcept { return !to_call_.empty() || (mine != nullptr && !mine->arrivals_.empty()); }
+  void work_for(Lock& lock, detail::Job* mine);
+  void work_for_all(Lock& lock);
+  void decode_one(Lock& lock, detail::Job& job);
+  void run_callbacks(Lock& lock, detail::Job& job);
   void wake_waiters();
   void call(const std::function<void()>& callback) const noexcept;
 
   // driver.cpp: who waits, and how
-  void drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline);
+  void drive(Lock& lock, const std::function<bool()>& done, detail::Deadline deadline, const detail::Job* mine);
+  /// Work that only the background thread takes on.
+  bool has_background_work() const noexcept { return !arrived_.empty() || burial_due_; }
+  void rouse_background();
   bool step();
   bool announce_sleep();
   /// Whether what arrives now is noticed although nobody waits.
@@ -118,6 +127,7 @@ class PoolState final : public detail::PoolCore {
   bool receive_all();
   bool receive_from(Link& link);
   void handle(Link& link, transport::Record& record);
+  void deliver(Lock* lock, detail::Job& job, std::uint64_t index, bool is_result, detail::Reader& in);
   void answer_doorbell(Link& link);
   void dispatch();
   void hand_over(Link& link, const TaskRef& task);
@@ -143,8 +153,11 @@ class PoolState final : public detail::PoolCore {
   std::unique_ptr<Trace> trace_;
   detail::Job* jobs_ = nullptr;
   std::size_t jobs_numbered_ = 0;
-  std::vector<std::shared_ptr<detail::Job>> to_call_;  // Complete, but for their callbacks.
-  std::exception_ptr failure_;                         // Why no task can be done any more.
+  std::deque<std::shared_ptr<detail::Job>> arrived_;   // Have arrivals, or had them: one entry for each.
+  std::deque<std::shared_ptr<detail::Job>> to_call_;   // Complete, but for their callbacks.
+  std::vector<std::shared_ptr<detail::Job>> to_bury_;  // What the user put into them may be destroyed with them.
+  bool burial_due_ = false;
+  std::exception_ptr failure_;  // Why no task can be done any more.
   bool closed_ = false;
   bool terminated_ = false;
   bool joined_ = false;
@@ -153,6 +166,7 @@ class PoolState final : public detail::PoolCore {
   bool spinning_ = false;
   bool announced_ = false;
   bool background_parked_ = false;
+  bool background_roused_ = false;
   std::uint64_t parked_version_ = 0;  // Of the links that the background thread polls.
   // Until when who sleeps in poll will sleep; `min` for not at all.
   static constexpr Scheduler::TimePoint not_asleep = Scheduler::TimePoint::min();

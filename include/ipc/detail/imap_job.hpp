@@ -19,6 +19,8 @@ namespace ipc::detail {
 /// outcomes wait here until the consumer takes them. Guarded by the pool's lock.
 template <Spread S, class F, class E>
 class ImapJob final : public Job {
+  static constexpr bool encodes_user_code = runs_user_code_v<E> || ships_user_code_v<F>;
+
  public:
   using R = Kept<MapResult<S, F, E>>;
   struct Outcome {
@@ -26,16 +28,30 @@ class ImapJob final : public Job {
     std::variant<R, std::exception_ptr> what;
   };
 
-  ImapJob(F f, bool ordered) : f_(std::move(f)), ordered_(ordered) {}
+  ImapJob(F f, bool ordered) : Job(encodes_user_code || runs_user_code_v<MapResult<S, F, E>>), f_(std::move(f)), ordered_(ordered) {}
 
+  /// A chunk on its way to the workers.
+  struct Batch {
+    std::size_t size;
+    std::vector<E> elements;  // Or else…
+    Encoded encoded;          // …where encoding may run the user's code.
+  };
+  /// Without the pool's lock.
+  Batch pack(std::vector<E> elements) const {
+    const std::size_t size = elements.size();
+    if constexpr (encodes_user_code)
+      return {size, {}, Encoded([&](Writer& out) { encode_elements(elements, out); })};
+    else
+      return {size, std::move(elements), {}};
+  }
   /// Adds a chunk; returns its number, to be submitted. `first` is the position of its first element.
-  std::uint64_t add(std::size_t first, std::vector<E> elements) {
-    chunks_.push_back({first, std::move(elements), {}, false});
+  std::uint64_t add(std::size_t first, Batch batch) {
+    chunks_.push_back({first, std::move(batch), {}, false});
     return base_ + chunks_.size() - 1;
   }
   /// The input itself failed at this position.
   void add_failure(std::size_t position, std::exception_ptr error) {
-    chunks_.push_back({position, {}, {}, true});
+    chunks_.push_back({position, {0, {}, {}}, {}, true});
     chunks_.back().outcomes.push_back({position, std::move(error)});
     if (!ordered_) release(chunks_.back());
   }
@@ -57,21 +73,24 @@ class ImapJob final : public Job {
   }
 
   void encode_task(std::uint64_t index, Writer& out) override {
-    const Chunk& chunk = at(index);
-    out.raw(token_of_thunk<&imap_thunk<S, F, E>>());
-    encode_callable(out, f_);
-    out.raw(static_cast<std::uint64_t>(chunk.elements.size()));
-    for (const E& element : chunk.elements) encode_element<E>(out, element);
+    const Batch& batch = at(index).batch;
+    if constexpr (encodes_user_code)
+      batch.encoded.write(out);
+    else
+      encode_elements(batch.elements, out);
   }
-  void deliver(std::uint64_t index, Reader& in) override {
-    Chunk& chunk = at(index);
+  void deliver(std::uint64_t index, Reader& in, Gate& gate) override {
     std::deque<Outcome> outcomes;
-    for (std::size_t i = 0; i < chunk.elements.size(); ++i) {
+    while (!in.at_end()) {
       if (in.raw<std::uint8_t>() == 1)
-        outcomes.push_back({chunk.first + i, decode_result(in)});
+        outcomes.push_back({0, decode_result(in)});
       else
-        outcomes.push_back({chunk.first + i, decode_exception(in)});
+        outcomes.push_back({0, decode_exception(in)});
     }
+    if (!gate.enter()) return;
+    Chunk& chunk = at(index);
+    if (outcomes.size() != chunk.batch.size) throw EncodingError("A worker sent another number of results than it had elements.");
+    for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i].index = chunk.first + i;
     finish(chunk, std::move(outcomes));
   }
   void fail(std::uint64_t index, std::exception_ptr error) override { fail_chunk(at(index), error); }
@@ -85,12 +104,18 @@ class ImapJob final : public Job {
  private:
   struct Chunk {
     std::size_t first;
-    std::vector<E> elements;
+    Batch batch;
     std::deque<Outcome> outcomes;
     bool done;
   };
 
   Chunk& at(std::uint64_t number) { return chunks_[static_cast<std::size_t>(number - base_)]; }
+  void encode_elements(const std::vector<E>& elements, Writer& out) const {
+    out.raw(token_of_thunk<&imap_thunk<S, F, E>>());
+    encode_callable(out, f_);
+    out.raw(static_cast<std::uint64_t>(elements.size()));
+    for (const E& element : elements) encode_element<E>(out, element);
+  }
   static R decode_result(Reader& in) {
     if constexpr (std::is_void_v<MapResult<S, F, E>>)
       return {};
@@ -99,12 +124,12 @@ class ImapJob final : public Job {
   }
   void fail_chunk(Chunk& chunk, const std::exception_ptr& error) {
     std::deque<Outcome> outcomes;
-    for (std::size_t i = 0; i < chunk.elements.size(); ++i) outcomes.push_back({chunk.first + i, error});
+    for (std::size_t i = 0; i < chunk.batch.size; ++i) outcomes.push_back({chunk.first + i, error});
     finish(chunk, std::move(outcomes));
   }
   void finish(Chunk& chunk, std::deque<Outcome> outcomes) {
     chunk.outcomes = std::move(outcomes);
-    chunk.elements = {};
+    chunk.batch = {chunk.batch.size, {}, {}};
     chunk.done = true;
     if (!ordered_) release(chunk);
   }

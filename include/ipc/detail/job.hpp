@@ -3,11 +3,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include <ipc/detail/message.hpp>
 #include <ipc/detail/reader.hpp>
 #include <ipc/detail/task_terms.hpp>
 #include <ipc/detail/writer.hpp>
@@ -30,14 +32,26 @@ class ReadyObserver {
   virtual void job_ready(std::size_t tag) noexcept = 0;
 };
 
+/// Between decoding a result and keeping it.
+class Gate {
+ public:
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  virtual ~Gate() = default;
+  /// From here on the pool's lock is held. False when nobody wants the result any more.
+  virtual bool enter() = 0;
+};
+
 /// What the pool knows of a call (apply_async, map, imap…): one job has one task or many, numbered from 0; the typed
 /// classes below it encode arguments and decode results. Shared by the pool and the caller's handle.
 ///
-/// The pool calls the virtual functions under its lock, so they need none of their own; they must not call the pool, and
-/// neither must the `serialize` functions that they run.
+/// The pool calls the virtual functions under its lock, so they need none of their own; they must not call the pool, nor run
+/// code of the user. The exception is `deliver` of a job that says so (`runs_user_code`): it decodes without the lock, and
+/// its task was encoded beforehand.
 class Job {
  public:
-  Job() = default;
+  explicit Job(bool runs_user_code = false) : user_code_(runs_user_code) {}
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
   virtual ~Job() = default;
@@ -45,8 +59,8 @@ class Job {
   /// Writes what a worker needs for task `index`. Again, if a worker died before it had begun. What it throws becomes
   /// the task's outcome.
   virtual void encode_task(std::uint64_t index, Writer& out) = 0;
-  /// A result has come. What it throws becomes the task's outcome.
-  virtual void deliver(std::uint64_t index, Reader& in) = 0;
+  /// A result has come: decodes it, then passes the gate, then keeps it. What it throws becomes the task's outcome.
+  virtual void deliver(std::uint64_t index, Reader& in, Gate& gate) = 0;
   virtual void fail(std::uint64_t index, std::exception_ptr error) = 0;
   /// Gives this outcome to every task that has none, and to the job as a whole.
   virtual void fail_rest(std::exception_ptr error) = 0;
@@ -62,11 +76,16 @@ class Job {
 
  private:
   friend class pool::PoolState;
+  struct Arrival {
+    std::uint64_t index;
+    Message message;
+  };
   struct Watcher {
     ReadyObserver* observer;
     std::size_t tag;
   };
 
+  const bool user_code_;
   // Everything below belongs to the pool and is guarded by its lock.
   std::atomic<bool> ready_{false};
   std::uint64_t unfinished_ = 0;
@@ -76,7 +95,8 @@ class Job {
   bool cancelled_ = false;
   std::vector<std::function<void()>> callbacks_;
   std::vector<Watcher> watchers_;
-  Fd ready_fd_;  // Made when somebody asks for it.
+  std::deque<Arrival> arrivals_;  // Results whose decoding may run the user's code, and so waits.
+  Fd ready_fd_;                   // Made when somebody asks for it.
   // While tasks are unfinished the job is in the pool's list, and keeps itself alive.
   std::shared_ptr<Job> self_;
   Job* previous_ = nullptr;

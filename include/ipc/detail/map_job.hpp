@@ -13,6 +13,7 @@
 
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/codec.hpp>
+#include <ipc/detail/encoded.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/result_job.hpp>
 
@@ -74,16 +75,30 @@ Token token_of_thunk() {
   return token;
 }
 
+template <class R>
+using MapJobBase = ResultJob<std::conditional_t<std::is_void_v<R>, void, std::vector<Kept<R>>>>;
+
 /// The job of map and starmap. `Input` gives elements by index: a vector of its own, or a view of the caller's range while
 /// that waits. Results of all chunks are collected; of several exceptions the first that arrives counts, and not before
 /// every chunk is done.
 template <Spread S, class F, class E, class Input>
-class MapJob final : public ResultJob<std::conditional_t<std::is_void_v<MapResult<S, F, E>>, void, std::vector<Kept<MapResult<S, F, E>>>>> {
+class MapJob final : public MapJobBase<MapResult<S, F, E>> {
+  using Base = MapJobBase<MapResult<S, F, E>>;
+  static constexpr bool encodes_user_code = runs_user_code_v<E> || ships_user_code_v<F>;
+
  public:
   using R = MapResult<S, F, E>;
 
   MapJob(F f, Input input, std::size_t chunksize)
-      : f_(std::move(f)), input_(std::move(input)), chunksize_(chunksize), chunks_left_((input_.size() + chunksize - 1) / chunksize) {
+      : Base(encodes_user_code || runs_user_code_v<R>),
+        f_(std::move(f)),
+        input_(std::move(input)),
+        chunksize_(chunksize),
+        chunks_left_((input_.size() + chunksize - 1) / chunksize) {
+    if constexpr (encodes_user_code) {
+      encoded_.reserve(static_cast<std::size_t>(chunks()));
+      for (std::uint64_t i = 0; i < chunks(); ++i) encoded_.emplace_back([&](Writer& out) { encode_chunk(i, out); });
+    }
     if constexpr (!std::is_void_v<R>) results_.resize(input_.size());
     if (chunks_left_ == 0) conclude();
   }
@@ -93,17 +108,18 @@ class MapJob final : public ResultJob<std::conditional_t<std::is_void_v<MapResul
   std::size_t done() const noexcept { return std::min(input_.size(), (static_cast<std::size_t>(chunks()) - chunks_left_) * chunksize_); }
 
   void encode_task(std::uint64_t index, Writer& out) override {
-    const auto [first, last] = bounds(index);
-    out.raw(token_of_thunk<&map_thunk<S, F, E>>());
-    encode_callable(out, f_);
-    out.raw(static_cast<std::uint64_t>(last - first));
-    for (std::size_t i = first; i < last; ++i) encode_element<E>(out, static_cast<const E&>(input_[i]));
+    if constexpr (encodes_user_code)
+      encoded_[static_cast<std::size_t>(index)].write(out);
+    else
+      encode_chunk(index, out);
   }
-  void deliver(std::uint64_t index, Reader& in) override {
+  void deliver(std::uint64_t index, Reader& in, Gate& gate) override {
     if constexpr (!std::is_void_v<R>) {
       const auto [first, last] = bounds(index);
       for (std::size_t i = first; i < last; ++i) results_[i] = decode_element<R>(in);
     }
+    if (!gate.enter()) return;
+    if constexpr (encodes_user_code) encoded_[static_cast<std::size_t>(index)].clear();
     chunk_done();
   }
   void fail(std::uint64_t, std::exception_ptr error) override {
@@ -123,6 +139,13 @@ class MapJob final : public ResultJob<std::conditional_t<std::is_void_v<MapResul
   std::pair<std::size_t, std::size_t> bounds(std::uint64_t index) const {
     const std::size_t first = static_cast<std::size_t>(index) * chunksize_;
     return {first, std::min(first + chunksize_, static_cast<std::size_t>(input_.size()))};
+  }
+  void encode_chunk(std::uint64_t index, Writer& out) const {
+    const auto [first, last] = bounds(index);
+    out.raw(token_of_thunk<&map_thunk<S, F, E>>());
+    encode_callable(out, f_);
+    out.raw(static_cast<std::uint64_t>(last - first));
+    for (std::size_t i = first; i < last; ++i) encode_element<E>(out, static_cast<const E&>(input_[i]));
   }
   void chunk_done() {
     if (--chunks_left_ == 0 && !this->error_) conclude();
@@ -144,6 +167,7 @@ class MapJob final : public ResultJob<std::conditional_t<std::is_void_v<MapResul
   std::size_t chunksize_;
   std::size_t chunks_left_;
   std::vector<Slot> results_;
+  std::vector<Encoded> encoded_;  // Where encoding may run the user's code.
 };
 
 /// The elements of somebody else's range, which outlives the view.

@@ -64,8 +64,10 @@ class PoolCore {
   /// Hands in tasks [first, first + count) of a job. Throws `UsageError` once the pool is closed or terminated, and the
   /// initialiser's error once that has failed. `will_wait`: this thread calls `wait` next, nobody else needs to look.
   virtual void submit(const std::shared_ptr<Job>& job, std::uint64_t first, std::uint64_t count, bool will_wait) = 0;
-  /// Drives the pool until `done()`, which is asked under the pool's lock, or the deadline; returns `done()`.
-  virtual bool wait(const std::function<bool()>& done, Deadline deadline) = 0;
+  /// Drives the pool until `done()`, which is asked under the pool's lock, or the deadline; returns `done()`. Of results
+  /// whose decoding may run the user's code this thread decodes those of the job that it waits for, and no others: it may
+  /// hold locks that theirs need.
+  virtual bool wait(const std::function<bool()>& done, Deadline deadline, Job* mine = nullptr) = 0;
   /// Runs `f` under the pool's lock, which guards what jobs hold.
   virtual void locked(const std::function<void()>& f) = 0;
   /// Takes in what has arrived, without waiting.

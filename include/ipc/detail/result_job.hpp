@@ -12,6 +12,7 @@
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/codec.hpp>
 #include <ipc/detail/job.hpp>
+#include <ipc/detail/user_code.hpp>
 
 namespace ipc::detail {
 
@@ -31,6 +32,7 @@ Kept<T> decode_kept(Reader& in) {
 template <class T>
 class ResultJob : public Job {
  public:
+  using Job::Job;
   /// Both only once the job is ready, or in one of its callbacks.
   std::exception_ptr error() const noexcept { return error_; }
   Kept<T>& value() noexcept { return *value_; }
@@ -47,7 +49,7 @@ template <class T>
 class CallJob final : public ResultJob<T> {
  public:
   template <class F, class... Args>
-  explicit CallJob(const F& f, Args&&... args) : call_(std::in_place, std::span<std::byte>(scratch_)) {
+  explicit CallJob(const F& f, Args&&... args) : ResultJob<T>(runs_user_code_v<T>), call_(std::in_place, std::span<std::byte>(scratch_)) {
     try {
       encode_call(*call_, f, std::forward<Args>(args)...);
     } catch (...) {
@@ -61,8 +63,10 @@ class CallJob final : public ResultJob<T> {
     out.bytes(bytes.data(), bytes.size());
     for (const Fd& fd : call_->fds()) out.fd(fd.duplicate());
   }
-  void deliver(std::uint64_t, Reader& in) override {
-    this->value_.emplace(decode_kept<T>(in));
+  void deliver(std::uint64_t, Reader& in, Gate& gate) override {
+    auto value = decode_kept<T>(in);
+    if (!gate.enter()) return;
+    this->value_.emplace(std::move(value));
     call_.reset();
   }
   void fail(std::uint64_t, std::exception_ptr error) override { fail_rest(std::move(error)); }
