@@ -19,6 +19,39 @@
 
 namespace ipc {
 
+/// What a `ShareableList` can hold: None, a boolean, a 64-bit integer, a double, text, bytes. A value.
+class ShareableItem {
+ public:
+  using Variant = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Bytes>;
+
+  // NOLINTBEGIN(google-explicit-constructor): values are items.
+  ShareableItem(std::nullptr_t = nullptr) : value_(nullptr) {}
+  ShareableItem(bool value) : value_(value) {}
+  /// Throws `std::invalid_argument` for what 64 bits with a sign cannot hold.
+  template <std::integral T>
+  requires(!std::is_same_v<T, bool> && !detail::is_character_v<T>) ShareableItem(T value)
+      : value_(std::in_place_type<std::int64_t>, static_cast<std::int64_t>(value)) {
+    if (!std::in_range<std::int64_t>(value)) fail_integer();
+  }
+  template <std::floating_point T>
+  ShareableItem(T value) : value_(static_cast<double>(value)) {}
+  ShareableItem(std::string value) : value_(std::move(value)) {}
+  ShareableItem(std::string_view value) : value_(std::string(value)) {}
+  ShareableItem(const char* value) : value_(std::string(value)) {}
+  ShareableItem(Bytes value) : value_(std::move(value)) {}
+  ShareableItem(std::span<const std::byte> value) : value_(Bytes(value.begin(), value.end())) {}
+  // NOLINTEND(google-explicit-constructor)
+
+  const Variant& value() const noexcept { return value_; }
+  /// As Python compares: see `ShareableList::count`.
+  friend bool operator==(const ShareableItem& a, const ShareableItem& b);
+
+ private:
+  [[noreturn]] static void fail_integer();
+
+  Variant value_;
+};
+
 /// A list of a fixed number of items in named memory: Python's `multiprocessing.shared_memory.ShareableList`, byte for byte (3.9 and
 /// newer), so that programs of both languages read and write one list.
 ///
@@ -41,7 +74,7 @@ namespace ipc {
 /// (`EncodingError`), and nothing outside of the memory is touched.
 class ShareableList {
  public:
-  class Item;
+  using Item = ShareableItem;
 
   /// Copies the items to new memory. Throws what `SharedMemory::create` does, and `std::invalid_argument` for an item that
   /// cannot be in it.
@@ -87,37 +120,6 @@ class ShareableList {
 
   SharedMemory memory_;
   std::shared_ptr<const std::vector<std::size_t>> offsets_;  ///< Of the items from the memory's beginning, and of their end.
-};
-
-/// What a list can hold: None, a boolean, a 64-bit integer, a double, text, bytes. A value.
-class ShareableList::Item {
- public:
-  using Variant = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Bytes>;
-
-  Item(std::nullptr_t = nullptr) : value_(nullptr) {}
-  Item(bool value) : value_(value) {}
-  /// Throws `std::invalid_argument` for what 64 bits with a sign cannot hold.
-  template <std::integral T>
-  requires(!std::is_same_v<T, bool> && !detail::is_character_v<T>) Item(T value)
-      : value_(std::in_place_type<std::int64_t>, static_cast<std::int64_t>(value)) {
-    if (!std::in_range<std::int64_t>(value)) fail_integer();
-  }
-  template <std::floating_point T>
-  Item(T value) : value_(static_cast<double>(value)) {}
-  Item(std::string value) : value_(std::move(value)) {}
-  Item(std::string_view value) : value_(std::string(value)) {}
-  Item(const char* value) : value_(std::string(value)) {}
-  Item(Bytes value) : value_(std::move(value)) {}
-  Item(std::span<const std::byte> value) : value_(Bytes(value.begin(), value.end())) {}
-
-  const Variant& value() const noexcept { return value_; }
-  /// As Python compares: see `ShareableList::count`.
-  friend bool operator==(const Item& a, const Item& b);
-
- private:
-  [[noreturn]] static void fail_integer();
-
-  Variant value_;
 };
 
 template <class T>

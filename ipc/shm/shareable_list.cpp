@@ -51,7 +51,7 @@ struct Stored {
   Code code = Code::plain;
 };
 
-Stored stored(const ShareableList::Item::Variant& value) {
+Stored stored(const ShareableItem::Variant& value) {
   Stored result;
   const auto number = [&](const auto& plain, std::string_view format, std::size_t at) {
     std::memcpy(result.number.data() + at, &plain, sizeof plain);
@@ -177,9 +177,9 @@ ShareableList::Slot ShareableList::slot(std::ptrdiff_t index) const {
   return Slot::at(memory_.buf().data(), *offsets_, static_cast<std::size_t>(at));
 }
 
-ShareableList::Item ShareableList::get(std::ptrdiff_t index) const { return read(slot(index)); }
+ShareableItem ShareableList::get(std::ptrdiff_t index) const { return read(slot(index)); }
 
-ShareableList::Item ShareableList::read(const Slot& slot) {
+ShareableItem ShareableList::read(const Slot& slot) {
   std::array<char, format_size> copy;
   const std::string_view format = slot.format_in(copy);
   const auto code = load<Code>(slot.code);
@@ -232,7 +232,7 @@ std::string ShareableList::format() const {
   return all;
 }
 
-std::vector<ShareableList::Item> ShareableList::to_vector() const {
+std::vector<ShareableItem> ShareableList::to_vector() const {
   std::vector<Item> all;
   for (std::size_t i = 0; i < size(); ++i) all.push_back(get(static_cast<std::ptrdiff_t>(i)));
   return all;
@@ -242,17 +242,17 @@ void ShareableList::fail_type(std::ptrdiff_t index, const std::string& wanted) {
   throw EncodingError("Item " + std::to_string(index) + " of the ShareableList is no " + wanted + ", or none that fits.");
 }
 
-void ShareableList::Item::fail_integer() {
+void ShareableItem::fail_integer() {
   throw std::invalid_argument("An item of a ShareableList is an integer of 64 bits with a sign at most.");
 }
 
-bool operator==(const ShareableList::Item& a, const ShareableList::Item& b) {
+bool operator==(const ShareableItem& a, const ShareableItem& b) {
   /// As an integer where it is one, so that large ones are not rounded.
   struct Number {
     std::optional<std::int64_t> integer;
     double real = 0;
   };
-  const auto number = [](const ShareableList::Item::Variant& value) -> std::optional<Number> {
+  const auto number = [](const ShareableItem::Variant& value) -> std::optional<Number> {
     if (const bool* boolean = std::get_if<bool>(&value)) return Number{*boolean ? 1 : 0, *boolean ? 1.0 : 0.0};
     if (const auto* integer = std::get_if<std::int64_t>(&value)) return Number{*integer, static_cast<double>(*integer)};
     if (const double* real = std::get_if<double>(&value)) {
