@@ -232,6 +232,35 @@ TEST_CASE("pool death: under random kills every result is right or WorkerLost, n
   CHECK(pool.map(square, {1, 2, 3}) == std::vector<int>{1, 4, 9});
 }
 
+// IPC_TEST_KILLS=1000 for a long run: 200 tasks for each kill.
+TEST_CASE("pool death: with retries, random kills cost no result at all") {
+  const char* wanted = std::getenv("IPC_TEST_KILLS");
+  const int kills_wanted = wanted == nullptr ? 40 : std::atoi(wanted);
+  Pool pool(3);
+  const auto work = [](int x) {
+    volatile int sum = 0;
+    for (int i = 0; i < 2000; ++i) sum = sum + i % 3;
+    return x * 2;
+  };
+  std::vector<int> inputs(static_cast<std::size_t>(kills_wanted) * 200);
+  for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
+  std::mt19937 random(5);
+  int kills = 0;
+  std::size_t taken = 0;
+  // A kill for each 200 results, at any point of what the workers are doing then.
+  auto results = pool.imap(work, inputs, {.chunksize = 1, .retries = 1000});
+  for (const int value : results) {
+    REQUIRE(value == 2 * static_cast<int>(taken));
+    if (++taken % 200 != 0) continue;
+    for (auto spins = random() % 2000; spins != 0; --spins) std::atomic_signal_fence(std::memory_order_seq_cst);
+    const auto pids = pool.worker_pids();
+    if (!pids.empty() && ::kill(pids[random() % pids.size()], SIGKILL) == 0) ++kills;
+  }
+  CHECK(taken == inputs.size());
+  CHECK(kills > kills_wanted / 2);
+  while (pool.worker_pids().size() != 3) pool.apply(square, 1);
+}
+
 TEST_CASE("pool death: map_async under random kills ends, with the list or with WorkerLost") {
   Pool pool(2);
   int kills = 0;
