@@ -31,10 +31,10 @@ using Clock = std::chrono::steady_clock;
 
 std::string own_name(const char* what) { return std::string("ipc-bench-") + what + "-" + std::to_string(::getpid()); }
 
-/// So many producers as consumers of one of our queues.
+/// So many producers as consumers of one of our queues, as deep as the others' are.
 template <class T>
-std::shared_ptr<Stream> ours(int sides, const T& item) {
-  const ipc::Queue<T> queue;
+std::shared_ptr<Stream> ours(int sides, const T& item, int depth) {
+  const ipc::Queue<T> queue(depth);
   std::vector<Stream::Role> roles;
   for (int i = 0; i < sides; ++i) {
     roles.push_back([queue, item] {
@@ -147,7 +147,7 @@ class Sleeper {
 
 int main(int argc, char** argv) {
   ipc::init(argc, argv);
-  const auto peers = ipc::bench::cpython_peers("queue.py");
+  const auto peers = ipc::bench::cpython_peers("queues.py");
   ipc::bench::Table table("queues");
 
   const auto stream_row = [&](const char* peer_function, int count, int sides, double wanted, std::shared_ptr<Stream> us, int peer_count) {
@@ -161,7 +161,7 @@ int main(int argc, char** argv) {
     return Contender{name, [stream, count, sides] { return stream->seconds(count, sides); }, wanted};
   };
   {
-    auto row = stream_row("one_to_one", 400'000, 1, 40, ours(1, Small()), 20'000);
+    auto row = stream_row("one_to_one", 400'000, 1, 40, ours(1, Small(), 1000), 20'000);
     row.push_back(other("message_queue", boost_queue(1, 64, 1000), 200'000, 1, 1.5));
 #ifdef IPC_BENCH_ZMQ
     row.push_back(other("ZeroMQ PUSH/PULL", zeromq(1, 64), 200'000, 1, 0));
@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
     table.row("64 B, 1 producer, 1 consumer", std::move(row));
   }
   {
-    auto row = stream_row("two_to_two", 400'000, 2, 15, ours(2, Small()), 20'000);
+    auto row = stream_row("two_to_two", 400'000, 2, 15, ours(2, Small(), 1000), 20'000);
     row.push_back(other("message_queue", boost_queue(2, 64, 1000), 100'000, 2, 0));
 #ifdef IPC_BENCH_ZMQ
     row.push_back(other("ZeroMQ PUSH/PULL", zeromq(2, 64), 200'000, 2, 0));
@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
   }
   {
     constexpr int mebibyte = 1 << 20;
-    auto row = stream_row("large", 500, 1, 10, ours(1, std::string(mebibyte, 'x')), 40);
+    auto row = stream_row("large", 500, 1, 10, ours(1, std::string(mebibyte, 'x'), 8), 40);
     row.push_back(other("message_queue", boost_queue(1, mebibyte, 8), 500, 1, 0));
 #ifdef IPC_BENCH_ZMQ
     row.push_back(other("ZeroMQ PUSH/PULL", zeromq(1, mebibyte), 500, 1, 0));
@@ -188,21 +188,27 @@ int main(int argc, char** argv) {
   {
     const ipc::Queue<Small> queue;
     const std::vector<Small> hundred(100);
-    constexpr int rounds = 1000;
-    const auto drain = [&queue] {
-      while (!queue.empty()) static_cast<void>(queue.get_many(100'000));
+    // Not more than the first ring holds: the queue, and not the memory behind it.
+    constexpr int rounds = 100;
+    const auto in_rounds = [&queue](const std::function<void()>& put_2000) {
+      double seconds = 0;
+      for (int round = 0; round < rounds; ++round) {
+        seconds += ipc::bench::time_each(1, put_2000);
+        while (!queue.empty()) static_cast<void>(queue.get_many(2000));
+      }
+      return seconds / (rounds * 2000);
     };
     table.row("64 B, put_many of 100, each", {{"ipc",
                                                [&] {
-                                                 const double each = ipc::bench::time_each(rounds, [&] { queue.put_many(hundred); }) / 100;
-                                                 drain();
-                                                 return each;
+                                                 return in_rounds([&] {
+                                                   for (int i = 0; i < 20; ++i) queue.put_many(hundred);
+                                                 });
                                                }},
                                               {"put, one by one",
                                                [&] {
-                                                 const double each = ipc::bench::time_each(rounds * 100, [&] { queue.put(hundred[0]); });
-                                                 drain();
-                                                 return each;
+                                                 return in_rounds([&] {
+                                                   for (int i = 0; i < 2000; ++i) queue.put(hundred[0]);
+                                                 });
                                                },
                                                5}});
   }

@@ -25,7 +25,12 @@ namespace ipc {
 ///
 /// An item is encoded inside `put`, by the caller's thread: what cannot be encoded is thrown there, and what happens to the
 /// object later changes nothing. It is there for every process when `put` returns; nothing has to be flushed or joined, and a
-/// producer may end, or be killed, at once. Items may hold shared handles, connections and descriptors (up to 253 each).
+/// producer may end, or be killed, at once.
+///
+/// Items may hold shared handles, connections and descriptors (up to 253 each), which travel in a socket of the queue. How many
+/// can be in it is up to the system: some twenty thousand for root, some hundreds for others (net.core.wmem_max, and `ulimit -n`,
+/// beyond which `put` throws `std::system_error`, ETOOMANYREFS); while there is no room for them the queue is full.
+///
 /// A process that is killed at any instruction loses at most the item in its own hands, and blocks nobody.
 ///
 /// Waits end by an item (or room), by their time-out, and by `shutdown` and `close`. Items are copied under a lock that is held

@@ -21,25 +21,16 @@ void Window::map(std::size_t capacity) {
   mapping_ = std::move(bigger);
 }
 
-void Window::write(Mark at, std::size_t offset, std::span<const std::byte> bytes) const noexcept {
-  const std::size_t from = place(at, offset, capacity_);
-  const std::size_t first = std::min(bytes.size(), capacity_ - from);
-  std::byte* const data = data_;
-  if (first != 0) std::memcpy(data + from, bytes.data(), first);
-  if (first != bytes.size()) std::memcpy(data, bytes.data() + first, bytes.size() - first);
+void Window::write_wrapped(std::size_t from, std::span<const std::byte> bytes) const noexcept {
+  const std::size_t first = capacity_ - from;
+  std::memcpy(data_ + from, bytes.data(), first);
+  std::memcpy(data_, bytes.data() + first, bytes.size() - first);
 }
 
-void Window::read(Mark at, std::size_t offset, std::span<std::byte> bytes) const noexcept {
-  const std::size_t from = place(at, offset, capacity_);
-  const std::size_t first = std::min(bytes.size(), capacity_ - from);
-  const std::byte* const data = data_;
-  if (first != 0) std::memcpy(bytes.data(), data + from, first);
-  if (first != bytes.size()) std::memcpy(bytes.data() + first, data, bytes.size() - first);
-}
-
-void Window::reserve(Mark at, std::size_t bytes) {
-  const std::size_t from = place(at, 0, capacity_);
-  reserve_below(std::min(from + bytes, capacity_));
+void Window::read_wrapped(std::size_t from, std::span<std::byte> bytes) const noexcept {
+  const std::size_t first = capacity_ - from;
+  std::memcpy(bytes.data(), data_ + from, first);
+  std::memcpy(bytes.data() + first, data_, bytes.size() - first);
 }
 
 void Window::reserve_below(std::uint64_t end) {

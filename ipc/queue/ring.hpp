@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "ipc/os/mapping.hpp"
@@ -23,8 +25,16 @@ class Window {
   }
   std::size_t capacity() const noexcept { return capacity_; }
   /// Copies to and from the bytes that begin `offset` bytes behind a mark.
-  void write(Mark at, std::size_t offset, std::span<const std::byte> bytes) const noexcept;
-  void read(Mark at, std::size_t offset, std::span<std::byte> bytes) const noexcept;
+  void write(Mark at, std::size_t offset, std::span<const std::byte> bytes) const noexcept {
+    const std::size_t from = place(at, offset, capacity_);
+    if (bytes.size() > capacity_ - from) return write_wrapped(from, bytes);
+    if (!bytes.empty()) std::memcpy(data_ + from, bytes.data(), bytes.size());
+  }
+  void read(Mark at, std::size_t offset, std::span<std::byte> bytes) const noexcept {
+    const std::size_t from = place(at, offset, capacity_);
+    if (bytes.size() > capacity_ - from) return read_wrapped(from, bytes);
+    if (!bytes.empty()) std::memcpy(bytes.data(), data_ + from, bytes.size());
+  }
   template <class T>
   T read(Mark at, std::size_t offset) const noexcept {
     T value;
@@ -36,10 +46,15 @@ class Window {
   /// Throws `std::system_error` when there is no memory for it; nothing has changed then.
   void resize(Mark head, Mark tail, std::size_t to);
   /// Under put_lock: puts memory behind the record that is to be written at `at`. Throws `std::system_error`.
-  void reserve(Mark at, std::size_t bytes);
+  void reserve(Mark at, std::size_t bytes) {
+    const std::size_t end = std::min(place(at, 0, capacity_) + bytes, capacity_);
+    if (end > words_->reserved) reserve_below(end);
+  }
 
  private:
   void map(std::size_t capacity);
+  void write_wrapped(std::size_t from, std::span<const std::byte> bytes) const noexcept;
+  void read_wrapped(std::size_t from, std::span<std::byte> bytes) const noexcept;
   void reserve_below(std::uint64_t end);
   std::size_t place(Mark at, std::size_t offset, std::size_t capacity) const noexcept {
     return (std::size_t{at.units} * unit + offset) & (capacity - 1);
