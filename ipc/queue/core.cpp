@@ -178,6 +178,10 @@ void Core::make_room(Mark at, std::size_t units) {
   std::size_t capacity = put_window_.capacity();
   while (capacity < wanted && capacity < largest_capacity) capacity *= 2;
   if (capacity < wanted) throw std::system_error(ENOMEM, std::generic_category(), "A queue cannot hold more than 32 GiB");
+  if (capacity > kept_capacity && words_->shrunk_at != 0) {
+    const bool soon = std::size_t{head.units - words_->shrunk_at} * unit < 8 * capacity;
+    words_->low_tolerated = soon ? std::min(2 * words_->low_tolerated + 1, most_tolerated) : 0;
+  }
   put_window_.resize(head, at, capacity);
   words_->head_seen = head.word();
 }
@@ -261,15 +265,20 @@ std::size_t Core::pop(detail::ItemSink& sink, std::size_t most, std::uint32_t ha
 }
 
 void Core::shrink(Mark at) {
-  // A guess, so that the other lock is tried only where it pays.
-  const auto many = [&](Mark end) { return std::size_t{(end - at).units} * unit * 8 > get_window_.capacity(); };
-  if (many(tail())) return;
+  const auto used = [&](Mark end) { return std::size_t{(end - at).units} * unit; };
+  const std::size_t left = used(tail());
+  if (left * 8 > get_window_.capacity()) return;
+  // Once each time it gets empty, or each time the contents have passed once around.
+  if (left != 0 && std::size_t{at.units - words_->low_at} * unit < get_window_.capacity()) return;
+  words_->low_at = at.units;
+  if (words_->low_seen++ < words_->low_tolerated) return;
   const Hold hold(words_->put_lock, Hold::Try());
   if (!hold) return;
   const Mark end = tail();
-  if (many(end)) return;
-  const std::size_t capacity = std::max(kept_capacity, std::bit_ceil(std::size_t{(end - at).units} * unit * 2));
-  if (capacity < get_window_.capacity()) get_window_.resize(at, end, capacity);
+  if (used(end) * 8 > get_window_.capacity()) return;
+  get_window_.resize(at, end, std::max(kept_capacity, std::bit_ceil(used(end) * 2)));
+  words_->shrunk_at = std::max(at.units, 1u);
+  words_->low_seen = 0;
 }
 
 }  // namespace ipc::queues

@@ -55,6 +55,8 @@ static_assert(sizeof(RecordHeader) == 8 && std::is_trivially_copyable_v<RecordHe
 inline constexpr std::size_t first_capacity = std::size_t{256} << 10;
 /// A capacity that is kept when the queue is empty: growing again and again for a few large items would cost more than it saves.
 inline constexpr std::size_t kept_capacity = std::size_t{4} << 20;
+/// A ring that grew again soon after it was made smaller is made smaller less and less readily, down to every so many-th time.
+inline constexpr std::uint32_t most_tolerated = 1023;
 inline constexpr std::size_t largest_capacity = std::size_t{32} << 30;
 static_assert(largest_capacity / unit == std::uint64_t{1} << 31);  // Marks tell full from empty.
 
@@ -91,7 +93,11 @@ struct QueueWords {
   alignas(line) std::atomic<std::uint64_t> tail;
 
   alignas(line) sync::LockState get_lock;
-  std::uint64_t tail_seen;  ///< Under get_lock.
+  std::uint64_t tail_seen;      ///< Under get_lock, as the next four.
+  std::uint32_t shrunk_at;      ///< Units that the head had passed when the ring was last made smaller…
+  std::uint32_t low_at;         ///< …and when it was last found that it could be.
+  std::uint32_t low_seen;       ///< How often that was found since then…
+  std::uint32_t low_tolerated;  ///< …and how often it is put up with before it is done.
   alignas(line) std::atomic<std::uint64_t> head;
 
   alignas(line) WakeOne not_empty;
