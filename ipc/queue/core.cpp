@@ -268,8 +268,8 @@ void Core::shrink(Mark at) {
   const auto used = [&](Mark end) { return std::size_t{(end - at).units} * unit; };
   const std::size_t left = used(tail());
   if (left * 8 > get_window_.capacity()) return;
-  // Once each time it gets empty, or each time the contents have passed once around.
-  if (left != 0 && std::size_t{at.units - words_->low_at} * unit < get_window_.capacity()) return;
+  // Once each time it gets empty, or each time an eighth of it has passed.
+  if (left != 0 && std::size_t{at.units - words_->low_at} * unit * 8 < get_window_.capacity()) return;
   words_->low_at = at.units;
   if (words_->low_seen++ < words_->low_tolerated) return;
   const Hold hold(words_->put_lock, Hold::Try());
