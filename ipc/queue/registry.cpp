@@ -89,7 +89,7 @@ std::shared_ptr<Core> Core::make(const Identity& identity, std::uint64_t most_it
 }
 
 std::shared_ptr<Core> Core::open(Parts parts, const Identity& identity) {
-  const auto core = Registry::instance().find_or_open(std::move(parts));
+  auto core = Registry::instance().find_or_open(std::move(parts));
   if (!core) throw EncodingError("What should be a queue is none: it was sent as another type, or damaged.");
   if (!core->is(identity)) throw EncodingError("A queue was decoded as a queue of another type, or as another kind of queue.");
   return core;
@@ -109,7 +109,7 @@ std::shared_ptr<Core> Core::named(const Naming& naming, const Identity& identity
   else
     opened.fd = shm::open_named(naming.name);
 
-  const auto core = Registry::instance().find_or_open({std::move(opened.fd), {}, {}});
+  auto core = Registry::instance().find_or_open({std::move(opened.fd), {}, {}});
   const std::string what = "The shared object named \"" + naming.name.text() + "\" ";
   if (!core || core->words_->named == 0) throw UsageError(what + "is no queue of this version of the library.");
   if (!core->is(identity)) throw UsageError(what + "is no " + naming.type_name + ", but another kind of queue, or one of another type.");
