@@ -1,3 +1,5 @@
+#include "ipc/transport/client.hpp"
+
 #include <array>
 #include <utility>
 
@@ -36,10 +38,18 @@ Fd authenticate(Fd socket, std::string_view address, const ClientOptions& option
 
 }  // namespace
 
-Connection Client(std::string_view address, const ClientOptions& options) {
-  Fd socket = transport::connect_to(transport::Address::parse(address), options.authkey.has_value());
+namespace transport {
+
+Fd connect_client(std::string_view address, const ClientOptions& options) {
+  Fd socket = connect_to(Address::parse(address), options.authkey.has_value());
   if (options.authkey) socket = authenticate(std::move(socket), address, options);
-  return Connection(std::make_unique<transport::SocketConnection>(std::move(socket)));
+  return socket;
+}
+
+}  // namespace transport
+
+Connection Client(std::string_view address, const ClientOptions& options) {
+  return Connection(std::make_unique<transport::SocketConnection>(transport::connect_client(address, options)));
 }
 
 }  // namespace ipc

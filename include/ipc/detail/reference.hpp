@@ -1,0 +1,215 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <ipc/detail/callable.hpp>
+#include <ipc/detail/codec.hpp>
+#include <ipc/detail/deadline.hpp>
+#include <ipc/detail/message.hpp>
+#include <ipc/detail/served.hpp>
+#include <ipc/detail/writer.hpp>
+
+namespace ipc::detail {
+
+/// Where objects live, as proxies see it. Any thread.
+class ObjectStore : public std::enable_shared_from_this<ObjectStore> {
+ public:
+  ObjectStore() = default;
+  ObjectStore(const ObjectStore&) = delete;
+  ObjectStore& operator=(const ObjectStore&) = delete;
+  virtual ~ObjectStore() = default;
+
+  /// Sends a request and waits for its answer, which may take as long as the request says. Throws `ManagerLost`.
+  virtual Message call(Writer& request) = 0;
+  /// This process has so many references fewer.
+  virtual void release(ObjectId id, std::uint32_t count) noexcept = 0;
+  /// Writes what another process needs to get a reference, and keeps the object alive until it has, or until the message is
+  /// thrown away.
+  virtual void encode(ObjectId id, Writer& writer) = 0;
+  virtual const ServerId& server() const noexcept = 0;
+};
+
+/// One reference of this process to an object: the object lives as long.
+class Reference {
+ public:
+  Reference(std::shared_ptr<ObjectStore> store, ObjectId id) noexcept : store_(std::move(store)), id_(id) {}
+  /// On the server itself.
+  Reference(const ServerId& server, std::shared_ptr<Served> served) noexcept
+      : id_(served->id), server_(server), served_(std::move(served)) {}
+  Reference(const Reference&) = delete;
+  Reference& operator=(const Reference&) = delete;
+  ~Reference();
+
+  ObjectId id() const noexcept { return id_; }
+  const ServerId& server() const noexcept { return store_ != nullptr ? store_->server() : server_; }
+  /// Throws `UsageError` on the server, which would wait for itself.
+  ObjectStore& store() const;
+  const std::shared_ptr<Served>& served() const noexcept { return served_; }
+  std::shared_ptr<ObjectStore> shared_store() const noexcept { return store_; }
+
+ private:
+  std::shared_ptr<ObjectStore> store_;
+  ObjectId id_;
+  ServerId server_{};
+  std::shared_ptr<Served> served_;
+};
+
+/// What all proxies are: a kind, a type and a reference. Copies refer to the same object, as does what another process
+/// receives. Any thread may use one at the same time as others.
+class ProxyBase {
+ public:
+  /// Whether both name the same object.
+  friend bool operator==(const ProxyBase& a, const ProxyBase& b) noexcept {
+    return a.reference_->id() == b.reference_->id() && a.reference_->server() == b.reference_->server();
+  }
+  void ipc_encode(Writer& writer) const;
+  const Reference& reference() const noexcept { return *reference_; }
+  ServedKind kind() const noexcept { return kind_; }
+
+ protected:
+  ProxyBase(ServedKind kind, std::uint64_t tag, std::shared_ptr<Reference> reference) noexcept
+      : kind_(kind), tag_(tag), reference_(std::move(reference)) {}
+  /// Throws `EncodingError` when it is a proxy of something else.
+  ProxyBase(ServedKind kind, std::uint64_t tag, Reader& reader);
+
+ private:
+  ServedKind kind_;
+  std::uint64_t tag_;
+  std::shared_ptr<Reference> reference_;
+};
+
+/// While it lives, proxies of the server's objects that this thread encodes are noted in it instead of getting ready for a
+/// journey: the message goes to the server itself, or comes from there.
+class NotedProxies {
+ public:
+  explicit NotedProxies(const ServerId& server) noexcept;
+  NotedProxies(const NotedProxies&) = delete;
+  NotedProxies& operator=(const NotedProxies&) = delete;
+  ~NotedProxies();
+  std::vector<ObjectId> ids;
+  std::vector<std::shared_ptr<Served>> served;
+  const ServerId& server;
+
+ private:
+  NotedProxies* before_;
+};
+
+/// While it lives, proxies that this thread decodes get the references that came with the message.
+class GrantedProxies {
+ public:
+  /// On a client: the store has counted one reference for each. The rest are given back at the end.
+  GrantedProxies(std::shared_ptr<ObjectStore> store, std::vector<ObjectId> ids) noexcept;
+  /// On the server.
+  GrantedProxies(const ServerId& server, std::span<const std::shared_ptr<Served>> served) noexcept;
+  GrantedProxies(const GrantedProxies&) = delete;
+  GrantedProxies& operator=(const GrantedProxies&) = delete;
+  ~GrantedProxies();
+  const ServerId& server() const noexcept { return server_; }
+  /// Null when it has none for this object.
+  std::shared_ptr<Reference> claim(ObjectId id);
+
+ private:
+  std::shared_ptr<ObjectStore> store_;
+  ServerId server_;
+  std::vector<ObjectId> ids_;
+  std::span<const std::shared_ptr<Served>> served_;
+  GrantedProxies* before_;
+};
+
+/// Writes one element of a request: what stands around the value.
+class ElementFrame {
+ public:
+  ElementFrame(Writer& writer, const ServerId& server);
+  /// After the value.
+  void close();
+
+ private:
+  Writer& writer_;
+  std::size_t begin_;
+  std::size_t fds_;
+  NotedProxies noted_;
+};
+
+/// What a server answered.
+class Reply {
+ public:
+  /// Throws what the server says was thrown.
+  Reply(std::shared_ptr<ObjectStore> store, Message message);
+  Reply(const Reply&) = delete;
+  Reply& operator=(const Reply&) = delete;
+
+  /// False: not in time, not there.
+  bool done() const noexcept { return done_; }
+  Reader& in() noexcept { return reader_; }
+  /// The next element.
+  template <class T>
+  T take() {
+    Piece piece = next();
+    const GrantedProxies granted(store_, std::move(piece.objects));
+    Reader reader(piece.bytes, piece.fds);
+    return decode_all<T>(reader);
+  }
+  template <class T>
+  std::vector<T> take_all() {
+    std::vector<T> all;
+    while (!reader_.at_end()) all.push_back(take<T>());
+    return all;
+  }
+
+ private:
+  struct Piece {
+    std::span<const std::byte> bytes;
+    std::vector<Fd> fds;
+    std::vector<ObjectId> objects;
+  };
+  Piece next();
+
+  std::shared_ptr<ObjectStore> store_;
+  Message message_;
+  Reader reader_;
+  bool done_ = true;
+};
+
+/// What is asked of an object.
+class Request {
+ public:
+  Request(const Reference& to, Op op, Deadline deadline = Deadline::never());
+  Request(std::shared_ptr<ObjectStore> store, Op op, ObjectId id, Deadline deadline = Deadline::never());
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  template <class T>
+  Request& raw(const T& value) {
+    writer_.raw(value);
+    return *this;
+  }
+  Writer& writer() noexcept { return writer_; }
+  template <class T>
+  Request& put(T&& value) {
+    ElementFrame frame(writer_, store_->server());
+    encode(writer_, std::forward<T>(value));
+    frame.close();
+    return *this;
+  }
+  template <class F>
+  Request& put_callable(const F& f) {
+    ElementFrame frame(writer_, store_->server());
+    encode_callable(writer_, f);
+    frame.close();
+    return *this;
+  }
+  Reply send() { return Reply(store_, store_->call(writer_)); }
+
+ private:
+  std::array<std::byte, 512> scratch_;
+  std::shared_ptr<ObjectStore> store_;
+  Writer writer_;
+};
+
+}  // namespace ipc::detail

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <ipc/detail/deadline.hpp>
+#include <ipc/detail/reference.hpp>
+#include <ipc/error.hpp>
+
+namespace ipc {
+
+class Manager;
+
+namespace detail {
+
+[[noreturn]] void fail_full_queue();
+[[noreturn]] void fail_empty_queue();
+
+}  // namespace detail
+
+/// What the proxies of queues have in common: the interface of `Queue`.
+template <class T>
+class BasicQueueProxy : public detail::ProxyBase {
+  using Op = detail::Op;
+  using Request = detail::Request;
+  using Deadline = detail::Deadline;
+
+ public:
+  using value_type = T;
+
+  void put(const T& item) const { put_by(item, Deadline::never()); }
+  template <class Rep, class Period>
+  void put(const T& item, std::chrono::duration<Rep, Period> time) const {
+    if (!put_by(item, Deadline::after(time))) detail::fail_full_queue();
+  }
+  void put_nowait(const T& item) const {
+    if (!try_put(item)) detail::fail_full_queue();
+  }
+  [[nodiscard]] bool try_put(const T& item) const { return put_by(item, Deadline::expired_already()); }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_put_for(const T& item, std::chrono::duration<Rep, Period> time) const {
+    return put_by(item, Deadline::after(time));
+  }
+  /// One round trip for all; waits for room where there is not enough.
+  template <class Range>
+  void put_many(const Range& items) const {
+    Request request(reference(), Op::insert);
+    for (const auto& item : items) request.put(static_cast<const T&>(item));
+    request.send();
+  }
+
+  T get() const { return std::move(*get_by(Deadline::never())); }
+  template <class Rep, class Period>
+  T get(std::chrono::duration<Rep, Period> time) const {
+    return item_or_empty(get_by(Deadline::after(time)));
+  }
+  T get_nowait() const { return item_or_empty(try_get()); }
+  [[nodiscard]] std::optional<T> try_get() const { return get_by(Deadline::expired_already()); }
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> time) const {
+    return get_by(Deadline::after(time));
+  }
+  std::vector<T> get_many(std::size_t max) const { return get_many_by(max, Deadline::never()); }
+  template <class Rep, class Period>
+  std::vector<T> get_many(std::size_t max, std::chrono::duration<Rep, Period> time) const {
+    return get_many_by(max, Deadline::after(time));
+  }
+
+  std::size_t qsize() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
+  bool empty() const { return qsize() == 0; }
+  bool full() const {
+    auto reply = Request(reference(), Op::size).send();
+    reply.in().template raw<std::uint64_t>();
+    return reply.in().template raw<std::uint8_t>() != 0;
+  }
+  /// As `Queue::shutdown`.
+  void shutdown(bool immediate = false) const { Request(reference(), Op::abort).raw(static_cast<std::uint8_t>(immediate)).send(); }
+  /// A copy of what is in it.
+  std::vector<T> get_value() const { return Request(reference(), Op::slice).send().template take_all<T>(); }
+
+  /// `for (T item : queue)`: takes items until the queue is shut down and empty.
+  class Iterator {
+   public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    explicit Iterator(const BasicQueueProxy& queue) : queue_(&queue), item_(queue.next()) {}
+    T& operator*() const { return *item_; }
+    Iterator& operator++() {
+      item_ = queue_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.item_; }
+
+   private:
+    const BasicQueueProxy* queue_ = nullptr;
+    mutable std::optional<T> item_;
+  };
+  Iterator begin() const { return Iterator(*this); }
+  std::default_sentinel_t end() const { return {}; }
+
+ protected:
+  BasicQueueProxy(detail::ServedKind kind, std::shared_ptr<detail::Reference> reference)
+      : ProxyBase(kind, detail::type_tag<T>(), std::move(reference)) {}
+  BasicQueueProxy(detail::ServedKind kind, detail::Reader& reader) : ProxyBase(kind, detail::type_tag<T>(), reader) {}
+
+ private:
+  bool put_by(const T& item, Deadline deadline) const { return Request(reference(), Op::insert, deadline).put(item).send().done(); }
+  std::optional<T> get_by(Deadline deadline) const {
+    auto reply = Request(reference(), Op::pop, deadline).raw(std::uint64_t{1}).send();
+    if (!reply.done()) return std::nullopt;
+    return reply.template take<T>();
+  }
+  std::vector<T> get_many_by(std::size_t max, Deadline deadline) const {
+    if (max == 0) return {};
+    auto reply = Request(reference(), Op::pop, deadline).raw(std::uint64_t{max}).send();
+    if (!reply.done()) return {};
+    return reply.template take_all<T>();
+  }
+  std::optional<T> next() const {
+    try {
+      return get_by(Deadline::never());
+    } catch (const ShutDown&) {
+      return std::nullopt;
+    }
+  }
+  static T item_or_empty(std::optional<T> item) {
+    if (!item) detail::fail_empty_queue();
+    return std::move(*item);
+  }
+};
+
+/// A queue in a manager's server, made by `Manager::Queue`.
+template <class T>
+class QueueProxy : public BasicQueueProxy<T> {
+ public:
+  static QueueProxy ipc_decode(detail::Reader& reader) { return QueueProxy(reader); }
+
+ private:
+  friend class Manager;
+  explicit QueueProxy(std::shared_ptr<detail::Reference> reference) : BasicQueueProxy<T>(detail::ServedKind::queue, std::move(reference)) {}
+  explicit QueueProxy(detail::Reader& reader) : BasicQueueProxy<T>(detail::ServedKind::queue, reader) {}
+};
+
+/// A queue that knows which items are not done yet. When a client ends, what its threads have taken and not called done is
+/// put back at the front, so that a job does not go with its worker; `task_done` is about the item that the calling thread
+/// took first.
+template <class T>
+class JoinableQueueProxy : public BasicQueueProxy<T> {
+ public:
+  /// Throws `std::invalid_argument` when more are done than were put.
+  void task_done() const { detail::Request(this->reference(), detail::Op::task_done).send(); }
+  /// Waits until everything that was put is done.
+  void join() const { join_by(detail::Deadline::never()); }
+  /// Whether that was so in time.
+  template <class Rep, class Period>
+  bool join(std::chrono::duration<Rep, Period> time) const {
+    return join_by(detail::Deadline::after(time));
+  }
+  static JoinableQueueProxy ipc_decode(detail::Reader& reader) { return JoinableQueueProxy(reader); }
+
+ private:
+  friend class Manager;
+  explicit JoinableQueueProxy(std::shared_ptr<detail::Reference> reference)
+      : BasicQueueProxy<T>(detail::ServedKind::joinable_queue, std::move(reference)) {}
+  explicit JoinableQueueProxy(detail::Reader& reader) : BasicQueueProxy<T>(detail::ServedKind::joinable_queue, reader) {}
+  bool join_by(detail::Deadline deadline) const { return detail::Request(this->reference(), detail::Op::join, deadline).send().done(); }
+};
+
+}  // namespace ipc

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <ipc/detail/reference.hpp>
+#include <ipc/detail/typed_operation.hpp>
+
+namespace ipc {
+
+class Manager;
+
+namespace detail {
+
+template <class T>
+void exchange_value(TypedCall& call) {
+  call.result = std::make_unique<Element>(std::move(*call.element));
+  *call.element = std::move(call.arguments.at(0));
+}
+
+/// The result is what was there.
+template <class T>
+void compare_exchange_value(TypedCall& call) {
+  T found = value_of<T>(*call.element);
+  const bool equal = found == value_of<T>(call.arguments.at(0));
+  call.result = std::make_unique<Element>(element_of(std::pair<bool, T>(equal, std::move(found))));
+  if (equal) *call.element = std::move(call.arguments.at(1));
+}
+
+template <class T>
+void add_to_value(TypedCall& call) {
+  const T before = value_of<T>(*call.element);
+  *call.element = element_of(static_cast<T>(before + value_of<T>(call.arguments.at(0))));
+  call.result = std::make_unique<Element>(element_of(before));
+}
+
+}  // namespace detail
+
+/// A value of any sendable type in a manager's server, made by `Manager::Value`. For the rest see `ListProxy`.
+template <class T>
+class ValueProxy : public detail::ProxyBase {
+  using Op = detail::Op;
+  using Request = detail::Request;
+
+ public:
+  T get() const { return Request(reference(), Op::get).send().template take<T>(); }
+  T get_value() const { return get(); }
+  void set(const T& value) const { Request(reference(), Op::set).put(value).send(); }
+  /// Runs `f(T&)` on the server and returns what it returns. When it throws, the value is as before.
+  template <class F>
+  detail::UpdateResult<F, T> update(const F& f) const {
+    Request request(reference(), Op::typed);
+    return detail::take_result<detail::UpdateResult<F, T>>(
+        detail::put_operation<&detail::update_element<T, std::decay_t<F>>>(request, f).send());
+  }
+  T exchange(const T& value) const {
+    Request request(reference(), Op::typed);
+    return detail::put_operation<&detail::exchange_value<T>>(request, std::uint32_t{1}).put(value).send().template take<T>();
+  }
+  /// As `std::atomic`: on failure `expected` becomes what was found.
+  bool compare_exchange(T& expected, const T& desired) const {
+    Request request(reference(), Op::typed);
+    detail::put_operation<&detail::compare_exchange_value<T>>(request, std::uint32_t{2}).put(std::as_const(expected)).put(desired);
+    auto [equal, found] = request.send().template take<std::pair<bool, T>>();
+    if (!equal) expected = std::move(found);
+    return equal;
+  }
+  /// What was there before.
+  T fetch_add(const T& by) const {
+    Request request(reference(), Op::typed);
+    return detail::put_operation<&detail::add_to_value<T>>(request, std::uint32_t{1}).put(by).send().template take<T>();
+  }
+  T fetch_sub(const T& by) const { return fetch_add(static_cast<T>(T{} - by)); }
+
+  static ValueProxy ipc_decode(detail::Reader& reader) { return ValueProxy(reader); }
+
+ private:
+  friend class Manager;
+  explicit ValueProxy(std::shared_ptr<detail::Reference> reference)
+      : ProxyBase(detail::ServedKind::value, detail::type_tag<T>(), std::move(reference)) {}
+  explicit ValueProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::value, detail::type_tag<T>(), reader) {}
+};
+
+/// A fixed number of values in a manager's server, made by `Manager::Array`. For the rest see `ListProxy`.
+template <class T>
+class ArrayProxy : public detail::ProxyBase {
+  using Op = detail::Op;
+  using Request = detail::Request;
+
+ public:
+  std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
+  T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
+  T at(std::int64_t index) const { return get(index); }
+  void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).raw(index).put(value).send(); }
+  std::vector<T> slice(std::int64_t begin, std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
+    return Request(reference(), Op::slice).raw(begin).raw(end).send().template take_all<T>();
+  }
+  std::vector<T> to_vector() const { return slice(0); }
+  std::vector<T> get_value() const { return to_vector(); }
+  /// Runs `f(T&)` on the element, on the server, and returns what it returns.
+  template <class F>
+  detail::UpdateResult<F, T> update(std::int64_t index, const F& f) const {
+    Request request(reference(), Op::typed);
+    request.raw(index);
+    return detail::take_result<detail::UpdateResult<F, T>>(
+        detail::put_operation<&detail::update_element<T, std::decay_t<F>>>(request, f).send());
+  }
+
+  static ArrayProxy ipc_decode(detail::Reader& reader) { return ArrayProxy(reader); }
+
+ private:
+  friend class Manager;
+  explicit ArrayProxy(std::shared_ptr<detail::Reference> reference)
+      : ProxyBase(detail::ServedKind::array, detail::type_tag<T>(), std::move(reference)) {}
+  explicit ArrayProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::array, detail::type_tag<T>(), reader) {}
+};
+
+}  // namespace ipc

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <ipc/detail/served.hpp>
+
+#include "ipc/manager/object.hpp"
+
+namespace ipc::manager {
+
+using ConnectionId = std::uint64_t;
+
+/// A client: a process with one or more connections. When the last of them ends, its references, locks and waits do, too.
+struct Session {
+  struct Held {
+    std::shared_ptr<Object> object;
+    std::uint64_t count = 0;
+  };
+  std::uint64_t number = 0;
+  detail::ServerId token{};
+  std::size_t connections = 0;
+  std::unordered_map<detail::ObjectId, Held> references;
+  /// Locks that its threads hold, and the like: who wants to know of its end.
+  std::map<detail::ObjectId, std::weak_ptr<Object>> held;
+};
+
+struct Peer {
+  ConnectionId id = 0;
+  std::shared_ptr<Session> session;  ///< None before its hello.
+  std::optional<Waiter> waiter;      ///< Of its call, while that waits.
+};
+
+/// Where answers go.
+class Outlet {
+ public:
+  Outlet() = default;
+  Outlet(const Outlet&) = delete;
+  Outlet& operator=(const Outlet&) = delete;
+  virtual ~Outlet() = default;
+  /// The answer to the connection's last request. Must not call the machine.
+  virtual void send(ConnectionId to, detail::Writer& answer) = 0;
+};
+
+/// The server of a manager, as a function from requests to answers: no I/O, no clock. One thread.
+///
+/// Invariants
+/// 1. A connection has at most one call that is not answered.
+/// 2. An object lives as long as a session, an element of another object, a name or a waiting call refers to it.
+/// 3. A client can name only the objects that its session has references to.
+class Machine {
+ public:
+  Machine(const detail::ServerId& id, Outlet& outlet) : id_(id), outlet_(outlet) {}
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  ~Machine();
+
+  void connect(ConnectionId connection);
+  void disconnect(ConnectionId connection);
+  /// False when the peer does not keep to the protocol, and is to be disconnected.
+  [[nodiscard]] bool receive(ConnectionId connection, std::span<const std::byte> request, std::span<Fd> fds, Time now);
+  /// When `expire` is to be called next.
+  std::optional<Time> next_deadline() const;
+  void expire(Time now);
+  bool shut_down() const noexcept { return shut_down_; }
+  bool greeted(ConnectionId connection) const;
+  std::size_t objects() const noexcept { return objects_.size(); }
+
+  // For the objects.
+  const detail::ServerId& id() const noexcept { return id_; }
+  Waiter& wait(Call& call, WaitQueue& queue);
+  /// Its answer is `done` and what `fill` writes.
+  template <class Fill>
+  void answer(Waiter& waiter, Fill fill);
+  void answer(Waiter& waiter, Outcome outcome = Outcome::done);
+  void answer_error(Waiter& waiter, std::exception_ptr error);
+  /// It waits without end from now on.
+  void be_patient(Waiter& waiter);
+  /// Tells the object when the client ends.
+  void hold(const Owner& owner, Object& object);
+  void let_go(const Owner& owner, const Object& object);
+  void forget_object(detail::ObjectId object) noexcept { objects_.erase(object); }
+  static void put(detail::Writer& out, Session& session, const Element& element);
+  static Element take(detail::Reader& in, Session& session);
+
+ private:
+  void greet(Peer& peer, detail::Reader& in, detail::Writer& out);
+  bool perform(Peer& peer, const detail::RequestHeader& header, detail::Reader& in, detail::Writer& out, Time now);
+  void create(Call& call);
+  void release(Session& session, detail::ObjectId object, std::uint32_t count);
+  void end(Session& session);
+  static void refer(Session& session, const std::shared_ptr<Object>& object);
+  /// The answer's queue place and deadline are gone.
+  void finish(Waiter& waiter, detail::Writer& answer);
+  void stop_waiting(Waiter& waiter);
+
+  struct Named {
+    detail::ServedKind kind;
+    std::uint64_t tag;
+    std::shared_ptr<Object> object;
+  };
+  detail::ServerId id_;
+  Outlet& outlet_;
+  std::unordered_map<ConnectionId, Peer> peers_;
+  std::map<detail::ServerId, std::shared_ptr<Session>> sessions_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Session>> numbered_;
+  std::unordered_map<detail::ObjectId, std::weak_ptr<Object>> objects_;
+  std::map<std::string, Named, std::less<>> names_;
+  std::set<std::pair<Time, ConnectionId>> deadlines_;
+  detail::ObjectId last_object_ = 0;
+  std::uint64_t last_session_ = 0;
+  bool shut_down_ = false;
+};
+
+/// Writes the answer that tells of an error.
+void write_error(detail::Writer& out, std::exception_ptr error);
+
+template <class Fill>
+void Machine::answer(Waiter& waiter, Fill fill) {
+  std::array<std::byte, 512> scratch;
+  detail::Writer out(scratch);
+  out.raw(Outcome::done);
+  fill(out, *waiter.peer->session);
+  finish(waiter, out);
+}
+
+}  // namespace ipc::manager

@@ -1,0 +1,110 @@
+#include <ipc/manager.hpp>
+
+#include <chrono>
+#include <mutex>
+
+#include <ipc/error.hpp>
+
+#include "ipc/manager/launch.hpp"
+#include "ipc/manager/remote_store.hpp"
+#include "ipc/os/current.hpp"
+
+namespace ipc {
+
+using detail::Deadline;
+using detail::Op;
+using detail::Request;
+
+namespace manager {
+
+/// What a `Manager` hides: a way to the server and, in the process that started it, that process.
+class ManagerCore {
+ public:
+  explicit ManagerCore(std::shared_ptr<RemoteStore> store) : store_(std::move(store)) {}
+  ManagerCore(LaunchedServer server, const std::optional<AuthKey>& key)
+      : process_(std::move(server.process)), owner_(os::process_id()), store_(RemoteStore::connect(server.address, key)) {}
+  ManagerCore(const ManagerCore&) = delete;
+  ManagerCore& operator=(const ManagerCore&) = delete;
+  ~ManagerCore() {
+    if (!owns()) return;
+    try {
+      shut_down();
+    } catch (const std::exception&) {  // Its end is all that was wanted.
+    }
+  }
+
+  const std::shared_ptr<RemoteStore>& store() const noexcept { return store_; }
+
+  void shut_down() {
+    try {
+      Request(store_, Op::shut_down, 0).send();
+    } catch (const ManagerLost&) {  // That is what was wanted.
+    }
+    if (!owns()) return;
+    constexpr std::chrono::seconds patience(5);
+    const std::lock_guard guard(mutex_);
+    if (process_.wait(Deadline::after(patience))) return;
+    process_.signal(SIGTERM);
+    if (process_.wait(Deadline::after(patience))) return;
+    process_.signal(SIGKILL);
+    process_.wait(Deadline::never());
+  }
+
+  void join() {
+    store_->wait_for_end();
+    if (owns()) process_.wait(Deadline::never());
+  }
+
+ private:
+  /// A forked child has an object that looks as its parent's.
+  bool owns() const noexcept { return process_ && owner_ == os::process_id(); }
+
+  std::mutex mutex_;
+  process::Child process_;
+  pid_t owner_ = 0;
+  std::shared_ptr<RemoteStore> store_;
+};
+
+namespace {
+
+ServerOptions server_options(const ManagerOptions& options) {
+  return {.address = options.address,
+          .authkey = options.authkey,
+          .max_message_size = options.max_message_size,
+          .max_connections = options.max_connections,
+          .greeting_timeout = options.handshake_timeout};
+}
+
+}  // namespace
+}  // namespace manager
+
+Manager::Manager(ManagerOptions options)
+    : core_(std::make_shared<manager::ManagerCore>(manager::launch_server(manager::server_options(options)), options.authkey)) {}
+
+Manager Manager::connect(std::string_view address, ManagerOptions options) {
+  if (!options.address.empty()) throw std::invalid_argument("Manager::connect: the address is given twice.");
+  return Manager(std::make_shared<manager::ManagerCore>(manager::RemoteStore::connect(std::string(address), options.authkey)));
+}
+
+void Manager::serve(ManagerOptions options) {
+  manager::Server server(manager::server_options(options));
+  if (options.on_serving) options.on_serving(server.address());
+  server.run();
+}
+
+const std::string& Manager::address() const { return core_->store()->address(); }
+void Manager::shutdown() const { core_->shut_down(); }
+void Manager::join() const { core_->join(); }
+
+std::size_t Manager::number_of_objects() const {
+  return static_cast<std::size_t>(Request(store(), Op::number, 0).send().in().raw<std::uint64_t>());
+}
+
+std::shared_ptr<detail::ObjectStore> Manager::store() const { return core_->store(); }
+
+detail::ObjectId Manager::id_here(const detail::ProxyBase& proxy) const {
+  if (proxy.reference().server() != core_->store()->server()) throw UsageError("A condition's lock must be of the same manager.");
+  return proxy.reference().id();
+}
+
+}  // namespace ipc

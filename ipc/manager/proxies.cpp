@@ -1,0 +1,90 @@
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include <ipc/dict_proxy.hpp>
+#include <ipc/error.hpp>
+#include <ipc/namespace_proxy.hpp>
+#include <ipc/queue_proxy.hpp>
+#include <ipc/sync_proxies.hpp>
+
+/// The parts of the proxies that know no type.
+
+namespace ipc {
+
+using detail::Deadline;
+using detail::Op;
+using detail::Request;
+
+namespace detail {
+
+void fail_missing_key() { throw std::out_of_range("The dict has no such key."); }
+void fail_key_with_descriptors() { throw UsageError("A key of a managed dict cannot hold handles, connections or descriptors."); }
+void fail_missing_name(std::string_view name) { throw std::out_of_range("The namespace has no name \"" + std::string(name) + "\"."); }
+void fail_other_type(const std::string& type) {
+  throw EncodingError("The name's value is of another type than " + type + ", which get was asked for.");
+}
+void fail_full_queue() { throw Full("The queue had no room in time."); }
+void fail_empty_queue() { throw Empty("The queue had no item in time."); }
+
+bool LockProxyBase::take(Deadline deadline) const { return Request(reference(), Op::lock, deadline).send().done(); }
+void LockProxyBase::unlock() const { Request(reference(), Op::unlock).send(); }
+bool LockProxyBase::recovered() const { return Request(reference(), Op::recovered).send().in().raw<std::uint8_t>() != 0; }
+
+}  // namespace detail
+
+// --- namespaces ----------------------------------------------------------------------------------------------------------
+
+void NamespaceProxy::put_name(Request& request, std::string_view name) {
+  request.raw(std::uint64_t{name.size()}).writer().bytes(name.data(), name.size());
+}
+
+bool NamespaceProxy::has(std::string_view name) const {
+  Request request(reference(), Op::contains);
+  put_name(request, name);
+  return request.send().in().raw<std::uint8_t>() != 0;
+}
+
+void NamespaceProxy::del(std::string_view name) const {
+  Request request(reference(), Op::erase);
+  put_name(request, name);
+  if (!request.send().done()) detail::fail_missing_name(name);
+}
+
+// --- synchronisation -----------------------------------------------------------------------------------------------------
+
+bool ConditionProxy::wait_by(Deadline deadline) const { return Request(reference(), Op::wait, deadline).send().done(); }
+
+void ConditionProxy::notify(int n) const { Request(reference(), Op::notify).raw(static_cast<std::uint32_t>(std::max(n, 0))).send(); }
+
+void ConditionProxy::notify_all() const { Request(reference(), Op::notify).raw(UINT32_MAX).send(); }
+
+bool SemaphoreProxy::acquire_by(Deadline deadline) const { return Request(reference(), Op::lock, deadline).send().done(); }
+void SemaphoreProxy::release(int n) const { Request(reference(), Op::unlock).raw(std::int32_t{n}).send(); }
+int SemaphoreProxy::get_value() const { return Request(reference(), Op::get).send().in().raw<std::int32_t>(); }
+
+void EventProxy::set() const { Request(reference(), Op::set).send(); }
+void EventProxy::clear() const { Request(reference(), Op::clear).send(); }
+bool EventProxy::is_set() const { return Request(reference(), Op::get).send().in().raw<std::uint8_t>() != 0; }
+bool EventProxy::wait_by(Deadline deadline) const { return Request(reference(), Op::wait, deadline).send().done(); }
+
+int BarrierProxy::wait_by(Deadline deadline) const {
+  auto reply = Request(reference(), Op::wait, deadline).send();
+  return reply.in().raw<std::int32_t>();
+}
+void BarrierProxy::abort() const { Request(reference(), Op::abort).send(); }
+void BarrierProxy::reset() const { Request(reference(), Op::clear).send(); }
+int BarrierProxy::parties() const { return state().parties; }
+int BarrierProxy::n_waiting() const { return state().waiting; }
+bool BarrierProxy::broken() const { return state().broken; }
+
+BarrierProxy::State BarrierProxy::state() const {
+  auto reply = Request(reference(), Op::get).send();
+  State state{};
+  state.parties = reply.in().raw<std::int32_t>();
+  state.waiting = reply.in().raw<std::int32_t>();
+  state.broken = reply.in().raw<std::uint8_t>() != 0;
+  return state;
+}
+
+}  // namespace ipc

@@ -1,0 +1,282 @@
+#include "ipc/manager/remote_store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <ipc/detail/typed_operation.hpp>
+#include <ipc/error.hpp>
+#include <ipc/listener.hpp>
+
+#include "ipc/os/at_fork.hpp"
+#include "ipc/os/random.hpp"
+#include "ipc/transport/client.hpp"
+#include "ipc/transport/socket_connection.hpp"
+
+namespace ipc::manager {
+
+using detail::Message;
+using detail::ObjectId;
+using detail::Op;
+using detail::Outcome;
+using detail::Reader;
+using detail::RequestHeader;
+using detail::ServerId;
+using detail::Writer;
+
+/// The stores of this process, and what a fork does to them.
+class StoreRegister {
+ public:
+  StoreRegister() {
+    os::at_fork([] { instance().before_fork(); }, [] { instance().after_fork(&RemoteStore::forget_child); },
+                [] { instance().after_fork(&RemoteStore::become_child); });
+  }
+  // Never destroyed: proxies may live in static objects.
+  static StoreRegister& instance() {
+    static auto* stores = new StoreRegister();
+    return *stores;
+  }
+
+  std::shared_ptr<RemoteStore> find(const ServerId& server) {
+    const std::lock_guard guard(mutex_);
+    const auto found = std::ranges::find_if(stores_, [&](const RemoteStore* store) { return store->server_ == server; });
+    return found == stores_.end() ? nullptr : std::static_pointer_cast<RemoteStore>((*found)->weak_from_this().lock());
+  }
+  void add(RemoteStore& store) {
+    const std::lock_guard guard(mutex_);
+    stores_.push_back(&store);
+  }
+  void remove(RemoteStore& store) {
+    const std::lock_guard guard(mutex_);
+    std::erase(stores_, &store);
+  }
+  void abandon_all() noexcept {
+    const std::lock_guard guard(mutex_);
+    for (RemoteStore* store : stores_) {
+      const std::lock_guard store_guard(store->mutex_);
+      store->lines_.clear();
+      store->lost_ = true;
+    }
+  }
+
+ private:
+  void before_fork() noexcept {
+    mutex_.lock();
+    for (RemoteStore* store : stores_) {
+      store->mutex_.lock();
+      store->prepare_child();
+    }
+  }
+  void after_fork(void (RemoteStore::*what)() noexcept) noexcept {
+    for (RemoteStore* store : stores_) {
+      (store->*what)();
+      store->mutex_.unlock();
+    }
+    mutex_.unlock();
+  }
+
+  std::mutex mutex_;
+  std::vector<RemoteStore*> stores_;
+};
+
+std::shared_ptr<RemoteStore> RemoteStore::connect(const std::string& address, const std::optional<AuthKey>& key) {
+  std::shared_ptr<RemoteStore> store(new RemoteStore(address, key));
+  os::fill_random(store->session_);
+  auto line = std::make_unique<Line>();
+  line->connection = store->open({.session = store->session_});
+  line->idle = true;
+  // Where this process reaches it already, that session serves: one for each server.
+  if (auto known = StoreRegister::instance().find(store->server_)) return known;
+  store->lines_.push_back(std::move(line));
+  StoreRegister::instance().add(*store);
+  store->registered_ = true;
+  return store;
+}
+
+RemoteStore::~RemoteStore() {
+  if (registered_) StoreRegister::instance().remove(*this);
+}
+
+void RemoteStore::abandon_all() noexcept { StoreRegister::instance().abandon_all(); }
+
+void RemoteStore::fail_lost() {
+  lost_ = true;
+  throw ManagerLost("The manager at " + address_ + " has ended: its server process was shut down, or died. Its objects are gone.");
+}
+
+std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeting) {
+  std::unique_ptr<detail::ConnectionCore> line =
+      std::make_unique<transport::SocketConnection>(transport::connect_client(address_, {.authkey = key_}));
+  std::array<std::byte, 128> scratch;
+  Writer writer(scratch);
+  writer.raw(RequestHeader{.op = Op::hello});
+  writer.raw(greeting);
+  try {
+    line->send_bytes(writer.view());
+    const auto answer = line->receive(4096, {});
+    Reader reader(answer.bytes);
+    if (reader.raw<Outcome>() != Outcome::done) {
+      const std::size_t size = reader.remaining();
+      throw UsageError("The manager at " + address_ + " refuses: " + std::string(reinterpret_cast<const char*>(reader.take(size)), size));
+    }
+    const auto server = reader.raw<ServerId>();
+    if (server_ == ServerId{}) server_ = server;  // The first connection, before others know of this.
+    if (server != server_) fail_lost();
+  } catch (const EndOfFile&) {
+    throw ManagerLost("The manager at " + address_ + " closed the connection: it has ended, or has as many clients as it takes.");
+  } catch (const BrokenPipe&) {
+    throw ManagerLost("The manager at " + address_ + " closed the connection: it has ended, or has as many clients as it takes.");
+  }
+  line->release();
+  return line;
+}
+
+RemoteStore::Line& RemoteStore::borrow() {
+  ServerId session;
+  {
+    const std::lock_guard guard(mutex_);
+    if (lost_) fail_lost();
+    // The one that was used last: what was sent through it is in order.
+    const auto idle = std::ranges::find_if(lines_, [](const auto& line) { return line->idle; });
+    if (idle != lines_.end()) {
+      (*idle)->idle = false;
+      return **idle;
+    }
+    session = session_;
+  }
+  auto fresh = std::make_unique<Line>();
+  try {
+    fresh->connection = open({.session = session});
+  } catch (const std::system_error& e) {
+    if (e.code() == std::errc::connection_refused || e.code() == std::errc::no_such_file_or_directory) fail_lost();
+    throw;
+  }
+  const std::lock_guard guard(mutex_);
+  return *lines_.emplace_back(std::move(fresh));
+}
+
+void RemoteStore::give_back(Line& line) noexcept {
+  const std::lock_guard guard(mutex_);
+  line.idle = true;
+}
+
+void RemoteStore::drop(Line& line) noexcept {
+  const std::lock_guard guard(mutex_);
+  std::erase_if(lines_, [&](const auto& each) { return each.get() == &line; });
+}
+
+Message RemoteStore::call(Writer& request) {
+  Line& line = borrow();
+  try {
+    line.connection->send(detail::ConnectionCore::Kind::bytes, request);
+    const auto incoming = line.connection->receive(detail::ConnectionCore::any_size, {});
+    Message answer;
+    answer.fds.assign(std::make_move_iterator(incoming.fds.begin()), std::make_move_iterator(incoming.fds.end()));
+    answer.bytes = line.connection->take();
+    line.connection->release();
+    give_back(line);
+    return answer;
+  } catch (const EndOfFile&) {
+    drop(line);
+    fail_lost();
+  } catch (const BrokenPipe&) {
+    drop(line);
+    fail_lost();
+  } catch (const EncodingError&) {
+    // Nothing has been sent: descriptors over TCP.
+    give_back(line);
+    throw;
+  } catch (...) {
+    drop(line);
+    throw;
+  }
+}
+
+void RemoteStore::release(ObjectId id, std::uint32_t count) noexcept {
+  if (lost_) return;
+  try {
+    std::array<std::byte, 64> scratch;
+    Writer writer(scratch);
+    writer.raw(RequestHeader{.op = Op::release, .object = id});
+    writer.raw(count);
+    Line& line = borrow();
+    try {
+      line.connection->send_bytes(writer.view());
+      give_back(line);
+    } catch (...) {
+      drop(line);
+      lost_ = true;
+    }
+  } catch (...) {  // It has ended, and the object with it.
+  }
+}
+
+void RemoteStore::encode(ObjectId id, Writer& writer) {
+  ServerId session;
+  os::fill_random(session);
+  // A session of the message's own: it lives as long as the connection, wherever that travels.
+  std::unique_ptr<detail::ConnectionCore> lease;
+  try {
+    lease = open({.session = session, .lease = id});
+  } catch (const std::system_error&) {
+    fail_lost();
+  }
+  detail::encode(writer, address_);
+  writer.raw(static_cast<std::uint8_t>(key_.has_value()));
+  if (key_) detail::encode(writer, key_->bytes());
+  lease->encode(writer);
+}
+
+std::shared_ptr<detail::Reference> RemoteStore::decode(const ServerId& server, ObjectId id, Reader& reader) {
+  const auto address = detail::decode<std::string>(reader);
+  std::optional<AuthKey> key;
+  if (detail::decode<bool>(reader)) key.emplace(detail::decode<Bytes>(reader));
+  const auto lease = detail::decode_connection(reader);
+  auto store = StoreRegister::instance().find(server);
+  if (store == nullptr || store->lost_) {
+    try {
+      store = connect(address, key);
+    } catch (const std::system_error&) {
+      throw ManagerLost("A proxy came from the manager at " + address + ", which has ended.");
+    }
+  }
+  if (store->server_ != server) throw ManagerLost("A proxy came from a manager at " + address + ", where there is another now.");
+  detail::Request(store, Op::attach, id).send();
+  return std::make_shared<detail::Reference>(std::move(store), id);
+}
+
+void RemoteStore::wait_for_end() noexcept {
+  try {
+    detail::Request(shared_from_this(), Op::end, 0).send();
+  } catch (const std::exception&) {
+  }
+}
+
+void RemoteStore::prepare_child() noexcept {
+  // On the server itself nobody would answer.
+  if (lost_ || lines_.empty() || detail::is_server_here(server_)) return;
+  try {
+    os::fill_random(childs_session_);
+    childs_line_ = open({.session = childs_session_, .copied = session_});
+  } catch (const std::exception&) {  // Then it has ended, and the child will notice; or the child begins without references.
+    childs_line_.reset();
+  }
+}
+
+void RemoteStore::forget_child() noexcept { childs_line_.reset(); }
+
+void RemoteStore::become_child() noexcept {
+  // The parent's connections, also those of calls that its other threads are in.
+  lines_.clear();
+  session_ = childs_session_;
+  if (childs_line_ == nullptr) return;
+  auto line = std::make_unique<Line>();
+  line->connection = std::move(childs_line_);
+  line->idle = true;
+  lines_.push_back(std::move(line));
+}
+
+}  // namespace ipc::manager

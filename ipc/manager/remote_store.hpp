@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ipc/auth_key.hpp>
+#include <ipc/detail/connection_core.hpp>
+#include <ipc/detail/reference.hpp>
+
+#include "ipc/manager/greeting.hpp"
+
+namespace ipc::manager {
+
+/// A server as this process reaches it: one session, and as many connections as calls were ever made at the same time.
+/// There is one for each server.
+///
+/// In a forked child it is a session of the child's own, with a reference to all that the parent had a reference to at that
+/// moment: the parent has it made just before the fork, so that no object is lost in between.
+class RemoteStore final : public detail::ObjectStore {
+ public:
+  /// Throws as `Client`, or `ManagerLost` when it ends while greeting.
+  static std::shared_ptr<RemoteStore> connect(const std::string& address, const std::optional<AuthKey>& key);
+  /// What `encode` wrote. Throws `ManagerLost` when the server is gone.
+  static std::shared_ptr<detail::Reference> decode(const detail::ServerId& server, detail::ObjectId id, detail::Reader& reader);
+  /// Closes all connections that this process has inherited, in a child that is to be a server itself.
+  static void abandon_all() noexcept;
+
+  ~RemoteStore() override;
+  detail::Message call(detail::Writer& request) override;
+  void release(detail::ObjectId id, std::uint32_t count) noexcept override;
+  void encode(detail::ObjectId id, detail::Writer& writer) override;
+  const detail::ServerId& server() const noexcept override { return server_; }
+  const std::string& address() const noexcept { return address_; }
+  /// Returns when the server has ended.
+  void wait_for_end() noexcept;
+
+ private:
+  friend class StoreRegister;
+  /// One connection. While a call uses it, it is not idle.
+  struct Line {
+    std::unique_ptr<detail::ConnectionCore> connection;
+    bool idle = false;
+  };
+  RemoteStore(std::string address, std::optional<AuthKey> key) : address_(std::move(address)), key_(std::move(key)) {}
+
+  std::unique_ptr<detail::ConnectionCore> open(const Greeting& greeting);
+  Line& borrow();
+  void give_back(Line& line) noexcept;
+  void drop(Line& line) noexcept;
+  [[noreturn]] void fail_lost();
+
+  // Around a fork, with `mutex_` held.
+  void prepare_child() noexcept;
+  void become_child() noexcept;
+  void forget_child() noexcept;
+
+  const std::string address_;
+  const std::optional<AuthKey> key_;
+  detail::ServerId server_{};
+  std::mutex mutex_;
+  detail::ServerId session_{};
+  std::vector<std::unique_ptr<Line>> lines_;
+  std::atomic<bool> lost_{false};
+  std::unique_ptr<detail::ConnectionCore> childs_line_;
+  detail::ServerId childs_session_{};
+  bool registered_ = false;
+};
+
+}  // namespace ipc::manager
