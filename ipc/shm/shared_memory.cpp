@@ -67,9 +67,7 @@ std::shared_ptr<shm::NamedMemory> make_memory(std::string_view text, std::size_t
 SharedMemory::SharedMemory(std::shared_ptr<shm::NamedMemory> memory)
     : memory_(std::move(memory)), bytes_(std::make_shared<os::Mapping>(memory_->fd(), memory_->size())) {}
 
-SharedMemory SharedMemory::create(std::size_t size, std::string_view name) {
-  return create_filled(size, name, {});
-}
+SharedMemory SharedMemory::create(std::size_t size, std::string_view name) { return create_filled(size, name, {}); }
 
 SharedMemory SharedMemory::create_filled(std::size_t size, std::string_view name, const std::function<void(std::span<std::byte>)>& fill) {
   if (size == 0 || size > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max())) {
