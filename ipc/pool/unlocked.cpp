@@ -14,24 +14,13 @@ namespace {
 // The job whose callbacks this thread is running.
 thread_local const detail::Job* calling = nullptr;
 
-std::string describe_current_exception() {
-  std::string type = detail::current_exception_type_name();
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return type + ": " + error.what();
-  } catch (...) {
-    return type;
-  }
-}
-
 }  // namespace
 
 void PoolState::call(const std::function<void()>& callback) const noexcept {
   try {
     callback();
   } catch (...) {
-    os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + describe_current_exception() + "; it was ignored.\n");
+    os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + detail::describe_current_exception() + "; it was ignored.\n");
   }
 }
 

@@ -109,16 +109,10 @@ class Worker {
     try {
       if (at_exit) at_exit();
       return 0;
-    } catch (const std::exception& error) {
-      report(std::string(": ") + error.what());
     } catch (...) {
-      report("");
+      os::write_to_stderr("ipc: worker_exit of " + process::identity().name + " threw " + detail::describe_current_exception() + "\n");
     }
     return 1;
-  }
-  static void report(const std::string& what) {
-    os::write_to_stderr("ipc: worker_exit of " + process::identity().name + " threw " + detail::current_exception_type_name() + what +
-                        "\n");
   }
 
   static constexpr auto rss_interval = std::chrono::milliseconds(10);

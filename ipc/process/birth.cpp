@@ -117,10 +117,8 @@ int run_reporting(const std::function<int()>& work) noexcept {
   try {
     try {
       return work();
-    } catch (const std::exception& e) {
-      os::write_to_stderr("Process " + identity().name + ": " + detail::current_exception_type_name() + ": " + e.what() + "\n");
     } catch (...) {
-      os::write_to_stderr("Process " + identity().name + ": " + detail::current_exception_type_name() + "\n");
+      os::write_to_stderr("Process " + identity().name + ": " + detail::describe_current_exception() + "\n");
     }
   } catch (...) {
     os::write_to_stderr("Process: no memory to say which exception ended it\n");

@@ -140,6 +140,17 @@ std::string current_exception_type_name() {
   return type != nullptr ? demangle(type->name()) : std::string();
 }
 
+std::string describe_current_exception() {
+  const std::string type = current_exception_type_name();
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return type + ": " + e.what();
+  } catch (...) {
+    return type;
+  }
+}
+
 void encode_exception(Writer& writer, std::exception_ptr exception, std::string_view process_name, pid_t pid) {
   if (exception == nullptr) {
     encode_story(writer, ExceptionKind::other, {"std::exception_ptr", "no exception"}, process_name, pid);

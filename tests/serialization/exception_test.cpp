@@ -283,6 +283,7 @@ TEST_CASE("the type of the exception being handled has a name") {
     throw std::invalid_argument("x");
   } catch (...) {
     CHECK(ipc::detail::current_exception_type_name() == "std::invalid_argument");
+    CHECK(ipc::detail::describe_current_exception().starts_with("std::invalid_argument: "));
   }
 }
 

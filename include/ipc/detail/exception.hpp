@@ -22,5 +22,7 @@ std::exception_ptr decode_exception(Reader& reader);
 
 /// Of the exception being handled, whatever was thrown: `int`, `std::invalid_argument`. Empty outside of a handler.
 std::string current_exception_type_name();
+/// The same with what it says: `std::invalid_argument: stoi`. Only in a handler.
+std::string describe_current_exception();
 
 }  // namespace ipc::detail
