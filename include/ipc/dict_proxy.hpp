@@ -87,6 +87,7 @@ class DictProxy : public detail::ProxyBase {
    public:
     Item(const DictProxy& dict, K key) : dict_(dict), key_(std::move(key)) {}
     operator V() const { return dict_.get(key_); }  // NOLINT(google-explicit-constructor): stands for the value.
+    // NOLINTNEXTLINE(misc-unconventional-assign-operator): it assigns what it stands for, and stays the same itself.
     const Item& operator=(const V& value) const {
       dict_.set(key_, value);
       return *this;

@@ -90,6 +90,7 @@ class ListProxy : public detail::ProxyBase {
    public:
     Item(const ListProxy& list, std::int64_t index) : list_(list), index_(index) {}
     operator T() const { return list_.get(index_); }  // NOLINT(google-explicit-constructor): stands for the element.
+    // NOLINTNEXTLINE(misc-unconventional-assign-operator): it assigns what it stands for, and stays the same itself.
     const Item& operator=(const T& value) const {
       list_.set(index_, value);
       return *this;

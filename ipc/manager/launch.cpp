@@ -53,6 +53,7 @@ int serve_as(process::Birth birth, const Fd& starter, const ServerOptions& optio
 }  // namespace
 
 LaunchedServer launch_server(const ServerOptions& options) {
+  require_key(options);
   auto [ours, its] = os::packet_socket_pair();
   process::Birth birth = process::worker_birth("Manager-" + process::next_lineage(), process::Leash::none);
   // A terminal's SIGINT must find the server either not there or ignoring it.

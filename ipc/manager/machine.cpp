@@ -66,7 +66,7 @@ void Machine::end(Session& session) {
 
 bool Machine::receive(ConnectionId connection, std::span<const std::byte> request, std::span<Fd> fds, Time now) {
   const auto found = peers_.find(connection);
-  if (found == peers_.end() || found->second.waiter) return false;
+  if (found == peers_.end() || found->second.waiter || found->second.watches) return false;
   Peer& peer = found->second;
   if (request.size() < sizeof(RequestHeader)) return false;
   Reader in(request, fds);
@@ -148,6 +148,7 @@ bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Write
       shut_down_ = true;
       return true;
     case Op::end:
+      peer.watches = true;
       return false;
     default:
       break;

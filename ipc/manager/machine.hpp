@@ -42,6 +42,7 @@ struct Peer {
   ConnectionId id = 0;
   std::shared_ptr<Session> session;  ///< None before its hello.
   std::optional<Waiter> waiter;      ///< Of its call, while that waits.
+  bool watches = false;              ///< Its call waits for the end of the server.
 };
 
 /// Where answers go.

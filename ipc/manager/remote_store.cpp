@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -118,6 +120,10 @@ std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeti
     line->send_bytes(writer.view());
     const auto answer = line->receive(4096, {});
     Reader reader(answer.bytes);
+    constexpr std::string_view challenge = "#CHALLENGE#";
+    if (std::ranges::equal(answer.bytes.first(std::min(answer.bytes.size(), challenge.size())), std::as_bytes(std::span(challenge)))) {
+      throw AuthenticationError("The manager at " + address_ + " wants an authkey: give the same `.authkey` as it has.");
+    }
     if (reader.raw<Outcome>() != Outcome::done) {
       const std::size_t size = reader.remaining();
       throw UsageError("The manager at " + address_ + " refuses: " + std::string(reinterpret_cast<const char*>(reader.take(size)), size));
@@ -172,6 +178,10 @@ Message RemoteStore::call(Writer& request) {
   Line& line = borrow();
   try {
     line.connection->send(detail::ConnectionCore::Kind::bytes, request);
+    if (!line.spin.spin([&] { return line.connection->poll(detail::Deadline::expired_already()); })) {
+      line.connection->poll(detail::Deadline::never());
+      line.spin.woke();
+    }
     const auto incoming = line.connection->receive(detail::ConnectionCore::any_size, {});
     Message answer;
     answer.fds.assign(std::make_move_iterator(incoming.fds.begin()), std::make_move_iterator(incoming.fds.end()));

@@ -32,11 +32,7 @@ detail::ServerId fresh_id() {
 
 transport::ListeningSocket listen(const ServerOptions& options) {
   const auto address = transport::Address::parse(options.address);
-  if (address.family == transport::Address::Family::tcp && !options.authkey) {
-    throw UsageError(
-        "A manager at a TCP address needs an authkey: every user of every machine that can reach the port could use it. "
-        "Give both sides the same `.authkey`, or use a unix socket.");
-  }
+  require_key(options);
   return transport::listen_at(address, 128, options.authkey.has_value());
 }
 
@@ -45,6 +41,15 @@ ListenerOptions reception_options(const ServerOptions& options) {
 }
 
 }  // namespace
+
+void require_key(const ServerOptions& options) {
+  const auto address = transport::Address::parse(options.address);
+  if (address.family == transport::Address::Family::tcp && !options.authkey) {
+    throw UsageError(
+        "A manager at a TCP address needs an authkey: every user of every machine that can reach the port could use it. "
+        "Give both sides the same `.authkey`, or use a unix socket.");
+  }
+}
 
 Server::Server(ServerOptions options)
     : options_(std::move(options)),
@@ -67,7 +72,7 @@ void Server::run(int parent) {
   std::array<std::uint64_t, 64> tags{};
   while (!machine_.shut_down()) {
     set_timer();
-    const std::size_t count = epoll_.wait(tags, true);
+    const std::size_t count = wait(tags);
     for (const std::uint64_t tag : std::span(tags).first(count)) {
       if (tag == parent_tag) return;
       if (tag == reception_tag) welcome();
@@ -76,6 +81,15 @@ void Server::run(int parent) {
       bury();
     }
   }
+}
+
+std::size_t Server::wait(std::span<std::uint64_t> tags) {
+  std::size_t count = 0;
+  // A kernel wake takes longer than most calls: whoever has just asked may ask again.
+  if (spin_.spin([&] { return (count = epoll_.wait(tags, false)) != 0; })) return count;
+  count = epoll_.wait(tags, true);
+  spin_.woke();
+  return count;
 }
 
 void Server::welcome() {

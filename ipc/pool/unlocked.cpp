@@ -20,7 +20,8 @@ void PoolState::call(const std::function<void()>& callback) const noexcept {
   try {
     callback();
   } catch (...) {
-    os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + detail::describe_current_exception() + "; it was ignored.\n");
+    os::write_to_stderr("ipc: a callback of pool " + settings_.name + " threw " + detail::describe_current_exception() +
+                        "; it was ignored.\n");
   }
 }
 
