@@ -5,7 +5,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -15,7 +14,6 @@
 #include <ipc/fd.hpp>
 #include <ipc/listener.hpp>
 
-#include "ipc/base/spin.hpp"
 #include "ipc/manager/machine.hpp"
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/endpoint.hpp"
@@ -70,15 +68,12 @@ class Server final : Outlet {
   void bury();
   void expire();
   void set_timer();
-  /// Tags of what is ready, at least one.
-  std::size_t wait(std::span<std::uint64_t> tags);
 
   ServerOptions options_;
   detail::ServerId id_;
   transport::ListeningSocket listening_;
   transport::Reception reception_;
   os::Epoll epoll_;
-  base::SpinBudget spin_;
   Fd timer_;
   Time timer_at_ = Time::max();
   bool welcoming_ = true;

@@ -7,6 +7,7 @@
 
 #include <ipc/connection.hpp>
 #include <ipc/manager.hpp>
+#include <ipc/pool.hpp>
 #include <ipc/process.hpp>
 #include <ipc/queue.hpp>
 
@@ -84,6 +85,38 @@ TEST_CASE("a proxy in flight keeps its object, through a connection and a queue"
   CHECK(b.recv<ListProxy<int>>().to_vector() == std::vector<int>{1});
   CHECK(m.number_of_objects() == 1);
   CHECK(queue.get().size() == 1);
+  wait_until([&] { return m.number_of_objects() == 0; });
+}
+
+TEST_CASE("proxies are arguments and results of processes of every start method and of pool tasks") {
+  const ipc::Manager m;
+  const auto list = m.list<int>();
+  for (const auto method : {ipc::StartMethod::fork, ipc::StartMethod::spawn, ipc::StartMethod::forkserver}) {
+    ipc::Process child(
+        {.start_method = method}, [](const ListProxy<int>& numbers) { numbers.append(1); }, list);
+    child.start();
+    child.join();
+    CHECK(child.exitcode() == 0);
+  }
+  ipc::Pool pool(2);
+  const auto append = [](const ListProxy<int>& numbers, int number) {
+    numbers.append(number);
+    return numbers;
+  };
+  for (int i = 2; i < 5; ++i) CHECK(pool.apply(append, list, i) == list);
+  CHECK(list.to_vector() == std::vector<int>{1, 1, 1, 2, 3, 4});
+  // What was in flight is done with.
+  wait_until([&] { return m.number_of_objects() == 1; });
+}
+
+TEST_CASE("a proxy of one manager can be an element of another's list") {
+  const ipc::Manager m;
+  const ipc::Manager other;
+  const auto outer = other.list<ListProxy<int>>();
+  outer.append(m.list<int>({1}));
+  CHECK(outer.get(0).to_vector() == std::vector<int>{1});
+  CHECK(outer.get(0) == outer.get(0));
+  outer.clear();
   wait_until([&] { return m.number_of_objects() == 0; });
 }
 
