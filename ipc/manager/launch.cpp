@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <ipc/detail/codec.hpp>
@@ -54,7 +55,9 @@ int serve_as(process::Birth birth, const Fd& starter, const ServerOptions& optio
 
 LaunchedServer launch_server(const ServerOptions& options) {
   require_key(options);
-  auto [ours, its] = os::packet_socket_pair();
+  auto sockets = os::packet_socket_pair();
+  Fd ours = std::move(sockets.first);
+  Fd its = std::move(sockets.second);
   process::Birth birth = process::worker_birth("Manager-" + process::next_lineage(), process::Leash::none);
   // A terminal's SIGINT must find the server either not there or ignoring it.
   const os::SignalBlock block;
