@@ -70,11 +70,11 @@ class Manager {
   /// Starts a server process on this machine. It ignores SIGINT, and leaves when this process ends, in any way. Throws as
   /// `Listener`, and `UsageError` for a TCP address without an authkey.
   Manager() : Manager(ManagerOptions{}) {}
-  explicit Manager(ManagerOptions options);
+  explicit Manager(const ManagerOptions& options);
   /// A server that runs already. Throws as `Client`. `options` says the authkey.
-  static Manager connect(std::string_view address, ManagerOptions options = {});
+  static Manager connect(std::string_view address, const ManagerOptions& options = {});
   /// Runs a server in this process, in this thread, until a client calls `shutdown`.
-  static void serve(ManagerOptions options);
+  static void serve(const ManagerOptions& options);
 
   /// What clients connect to.
   const std::string& address() const;

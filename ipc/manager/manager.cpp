@@ -78,15 +78,15 @@ ServerOptions server_options(const ManagerOptions& options) {
 }  // namespace
 }  // namespace manager
 
-Manager::Manager(ManagerOptions options)
+Manager::Manager(const ManagerOptions& options)
     : core_(std::make_shared<manager::ManagerCore>(manager::launch_server(manager::server_options(options)), options.authkey)) {}
 
-Manager Manager::connect(std::string_view address, ManagerOptions options) {
+Manager Manager::connect(std::string_view address, const ManagerOptions& options) {
   if (!options.address.empty()) throw std::invalid_argument("Manager::connect: the address is given twice.");
   return Manager(std::make_shared<manager::ManagerCore>(manager::RemoteStore::connect(std::string(address), options.authkey)));
 }
 
-void Manager::serve(ManagerOptions options) {
+void Manager::serve(const ManagerOptions& options) {
   manager::Server server(manager::server_options(options));
   if (options.on_serving) options.on_serving(server.address());
   server.run();
