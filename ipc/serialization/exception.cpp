@@ -141,7 +141,7 @@ std::string current_exception_type_name() {
 }
 
 std::string describe_current_exception() {
-  const std::string type = current_exception_type_name();
+  std::string type = current_exception_type_name();
   try {
     throw;
   } catch (const std::exception& e) {
