@@ -178,6 +178,10 @@ Message RemoteStore::call(Writer& request) {
   Line& line = borrow();
   try {
     line.connection->send(detail::ConnectionCore::Kind::bytes, request);
+    if (!line.spin.spin([&] { return line.connection->poll(detail::Deadline::expired_already()); })) {
+      line.connection->poll(detail::Deadline::never());
+      line.spin.woke();
+    }
     const auto incoming = line.connection->receive(detail::ConnectionCore::any_size, {});
     Message answer;
     answer.fds.assign(std::make_move_iterator(incoming.fds.begin()), std::make_move_iterator(incoming.fds.end()));

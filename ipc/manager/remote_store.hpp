@@ -12,6 +12,7 @@
 #include <ipc/detail/connection_core.hpp>
 #include <ipc/detail/reference.hpp>
 
+#include "ipc/base/spin.hpp"
 #include "ipc/manager/greeting.hpp"
 
 namespace ipc::manager {
@@ -45,6 +46,7 @@ class RemoteStore final : public detail::ObjectStore {
   struct Line {
     std::unique_ptr<detail::ConnectionCore> connection;
     bool idle = false;
+    base::SpinBudget spin;
   };
   RemoteStore(std::string address, std::optional<AuthKey> key) : address_(std::move(address)), key_(std::move(key)) {}
 

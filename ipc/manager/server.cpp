@@ -72,7 +72,7 @@ void Server::run(int parent) {
   std::array<std::uint64_t, 64> tags{};
   while (!machine_.shut_down()) {
     set_timer();
-    const std::size_t count = epoll_.wait(tags, true);
+    const std::size_t count = wait(tags);
     for (const std::uint64_t tag : std::span(tags).first(count)) {
       if (tag == parent_tag) return;
       if (tag == reception_tag) welcome();
@@ -81,6 +81,15 @@ void Server::run(int parent) {
       bury();
     }
   }
+}
+
+std::size_t Server::wait(std::span<std::uint64_t> tags) {
+  std::size_t count = 0;
+  // A kernel wake takes longer than most calls: whoever has just asked may ask again.
+  if (spin_.spin([&] { return (count = epoll_.wait(tags, false)) != 0; })) return count;
+  count = epoll_.wait(tags, true);
+  spin_.woke();
+  return count;
 }
 
 void Server::welcome() {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <ipc/fd.hpp>
 #include <ipc/listener.hpp>
 
+#include "ipc/base/spin.hpp"
 #include "ipc/manager/machine.hpp"
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/endpoint.hpp"
@@ -68,12 +70,15 @@ class Server final : Outlet {
   void bury();
   void expire();
   void set_timer();
+  /// Tags of what is ready, at least one.
+  std::size_t wait(std::span<std::uint64_t> tags);
 
   ServerOptions options_;
   detail::ServerId id_;
   transport::ListeningSocket listening_;
   transport::Reception reception_;
   os::Epoll epoll_;
+  base::SpinBudget spin_;
   Fd timer_;
   Time timer_at_ = Time::max();
   bool welcoming_ = true;
