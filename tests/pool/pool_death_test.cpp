@@ -25,7 +25,6 @@ using ipc::detail::Deadline;
 namespace {
 
 int square(int x) { return x * x; }
-int own_pid() { return ::getpid(); }
 
 enum class Death { sigkill, sigsegv, abort, exit_now, exit };
 int die(Death how) {
