@@ -23,16 +23,6 @@ using namespace ipc;
 
 namespace {
 
-template <class F>
-int error_of(F f) {
-  try {
-    f();
-    return 0;
-  } catch (const std::system_error& error) {
-    return error.code().value();
-  }
-}
-
 /// Runs `body` in a process that is killed when it passes the point.
 template <class F>
 void killed_at(const char* point, F body) {
@@ -51,7 +41,7 @@ TEST_CASE("Names: a maker killed at any point leaves no name, or one that can be
   killed_at(point, [&] { Value<int>::create(name, 7); });
   REQUIRE(name.has_object() == (point == std::string("names.linked")));
   SECTION("which open does not find") {
-    REQUIRE(error_of([&] { Value<int>::open(name); }) == ENOENT);
+    REQUIRE(test::error_of([&] { Value<int>::open(name); }) == ENOENT);
   }
   SECTION("and create replaces") {
     const auto value = Value<int>::create(name, 8);
@@ -75,11 +65,11 @@ TEST_CASE("Names: one that is killed taking a name away leaves that to the next"
   SECTION("by unlink") {
     const auto value = Value<int>::create(name, 7);
     killed_at(point, [&] { ipc::unlink(name); });
-    REQUIRE(error_of([&] { ipc::unlink(name); }) == (point == std::string("names.removing") ? 0 : ENOENT));
+    REQUIRE(test::error_of([&] { ipc::unlink(name); }) == (point == std::string("names.removing") ? 0 : ENOENT));
   }
   SECTION("of shared memory") {
     killed_at(point, [&] { SharedMemory::create(10, name); });
-    REQUIRE(error_of([&] { SharedMemory::open(name); }) == ENOENT);
+    REQUIRE(test::error_of([&] { SharedMemory::open(name); }) == ENOENT);
     REQUIRE_FALSE(name.has_memory());
   }
 }
@@ -118,7 +108,7 @@ TEST_CASE("Names: made, opened and unlinked by 8 processes under random kills, e
         ++found;
         kept = random() % 2 == 0 ? std::optional(array) : std::nullopt;
       };
-      const int error = error_of([&] {
+      const int error = test::error_of([&] {
         switch (random() % 4) {
           case 0: {
             const auto array = Array<std::uint64_t>::create(name, content);
@@ -148,7 +138,7 @@ TEST_CASE("Names: made, opened and unlinked by 8 processes under random kills, e
   REQUIRE(found > 0);
   REQUIRE(made > 0);
   for (const auto& name : names) {
-    const int error = error_of([&] { ipc::unlink(name); });
+    const int error = test::error_of([&] { ipc::unlink(name); });
     REQUIRE((error == 0 || error == ENOENT));
     REQUIRE_FALSE(name.has_object());
   }

@@ -14,6 +14,7 @@
 #include "ipc/transport/pipe.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
+#include "tests/support/pattern.hpp"
 
 using ipc::Connection;
 using ipc::test::ForkedChild;
@@ -36,30 +37,9 @@ Ends make(std::size_t capacity) {
   return {Connection(std::move(ends.first)), Connection(std::move(ends.second))};
 }
 
-/// Sizes that meet every border: empty, small, as large as the ring, several times that.
-std::size_t size_of(std::uint32_t sequence) {
-  std::mt19937 random(sequence);
-  switch (random() % 8) {
-    case 0:
-      return 0;
-    case 1:
-      return small_ring - 16 + random() % 16;
-    case 2:
-      return random() % (5 * small_ring);
-    default:
-      return random() % 200;
-  }
-}
-
-std::string pattern(std::uint32_t sequence) {
-  std::string text(size_of(sequence), '\0');
-  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>((sequence * 31 + i * 7) % 251);
-  return text;
-}
-
 /// Sends without end.
 void send_for_ever(Connection& to) {
-  for (std::uint32_t i = 0;; ++i) to.send_bytes(pattern(i));
+  for (std::uint32_t i = 0;; ++i) to.send_bytes(ipc::test::pattern(i, small_ring));
 }
 
 /// Receives until the end; returns how many came. Throws when one is not as it was sent.
@@ -71,8 +51,7 @@ std::uint32_t receive_all(Connection& from) {
     } catch (const ipc::EndOfFile&) {
       return i;
     }
-    if (std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) != pattern(i))
-      throw std::runtime_error("a message is not what was sent");
+    if (!ipc::test::is_pattern(bytes, i, small_ring)) throw std::runtime_error("a message is not what was sent");
   }
 }
 
@@ -80,7 +59,7 @@ std::uint32_t receive_all(Connection& from) {
 std::uint32_t send_until_broken(Connection& to) {
   for (std::uint32_t i = 0;; ++i) {
     try {
-      to.send_bytes(pattern(i));
+      to.send_bytes(ipc::test::pattern(i, small_ring));
     } catch (const ipc::BrokenPipe&) {
       return i;
     }
@@ -132,7 +111,7 @@ TEST_CASE("Connection: either end of a conversation killed at random moments end
       3,
       [](Connection& c) {
         for (std::uint32_t i = 0;; ++i) {
-          c.send_bytes(pattern(i));
+          c.send_bytes(ipc::test::pattern(i, small_ring));
           c.recv_bytes();
         }
       },
@@ -140,7 +119,7 @@ TEST_CASE("Connection: either end of a conversation killed at random moments end
         try {
           for (std::uint32_t i = 0;; ++i) {
             const auto bytes = c.recv_bytes();
-            if (bytes.size() != size_of(i)) throw std::runtime_error("a message is not what was sent");
+            if (bytes.size() != ipc::test::pattern_size(i, small_ring)) throw std::runtime_error("a message is not what was sent");
             c.send_bytes(bytes);
           }
         } catch (const ipc::EndOfFile&) {
@@ -177,7 +156,7 @@ TEST_CASE("Connection: a receiver killed at each of its kill points") {
     // Whoever is to go to sleep must find nothing for a while.
     for (std::uint32_t i = 0;; ++i) {
       try {
-        ends.ours.send_bytes(pattern(i));
+        ends.ours.send_bytes(ipc::test::pattern(i, small_ring));
         spin(i % 20 == 0 ? 300'000 : 0);
       } catch (const ipc::BrokenPipe&) {
         break;

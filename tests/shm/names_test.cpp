@@ -24,16 +24,6 @@ using namespace ipc;
 
 namespace {
 
-template <class F>
-int error_of(F f) {
-  try {
-    f();
-    return 0;
-  } catch (const std::system_error& error) {
-    return error.code().value();
-  }
-}
-
 void put(const Fd& fd, int value) { std::memcpy(os::Mapping(fd.get(), 4096).data(), &value, sizeof value); }
 int get(const Fd& fd) {
   int value = 0;
@@ -70,13 +60,13 @@ TEST_CASE("Names: what cannot be one is refused with a sentence") {
 
 TEST_CASE("Names: a taken name is EEXIST, a missing one ENOENT, and unlink takes it away once") {
   const test::UniqueName name;
-  REQUIRE(error_of([&] { shm::open_named(shm::Name(name)); }) == ENOENT);
-  REQUIRE(error_of([&] { ipc::unlink(name.text()); }) == ENOENT);
+  REQUIRE(test::error_of([&] { shm::open_named(shm::Name(name)); }) == ENOENT);
+  REQUIRE(test::error_of([&] { ipc::unlink(name.text()); }) == ENOENT);
   const Fd fd = shm::create_named(shm::Name(name), 4096, filled_with(7));
-  REQUIRE(error_of([&] { shm::create_named(shm::Name(name), 4096, filled_with(8)); }) == EEXIST);
+  REQUIRE(test::error_of([&] { shm::create_named(shm::Name(name), 4096, filled_with(8)); }) == EEXIST);
   REQUIRE(get(shm::open_named(shm::Name(name))) == 7);
   ipc::unlink(name.text());
-  REQUIRE(error_of([&] { ipc::unlink(name.text()); }) == ENOENT);
+  REQUIRE(test::error_of([&] { ipc::unlink(name.text()); }) == ENOENT);
   REQUIRE_FALSE(name.has_object());
   REQUIRE(get(fd) == 7);
 }
@@ -99,7 +89,7 @@ TEST_CASE("Names: when its creator leaves in order a name persists, with nobody 
     shm::leave_named(fd.get());
   });
   REQUIRE(child.wait() == 0);
-  REQUIRE(error_of([&] { shm::create_named(shm::Name(name), 4096, filled_with(8)); }) == EEXIST);
+  REQUIRE(test::error_of([&] { shm::create_named(shm::Name(name), 4096, filled_with(8)); }) == EEXIST);
   REQUIRE(get(shm::open_named(shm::Name(name))) == 7);
   ipc::unlink(name.text());
 }
@@ -109,7 +99,7 @@ TEST_CASE("Names: one whose creator was killed is not found, and made anew") {
   const auto die = [&] { in_killed_process([&] { shm::create_named(shm::Name(name), 4096, filled_with(7)).release(); }); };
   die();
   REQUIRE(name.has_object());
-  REQUIRE(error_of([&] { shm::open_named(shm::Name(name)); }) == ENOENT);
+  REQUIRE(test::error_of([&] { shm::open_named(shm::Name(name)); }) == ENOENT);
   REQUIRE_FALSE(name.has_object());
   die();
   const Fd fd = shm::create_named(shm::Name(name), 4096, filled_with(8));
@@ -135,9 +125,9 @@ TEST_CASE("Names: who has it open keeps the name of a killed creator") {
     REQUIRE(creator.wait() == -SIGKILL);
   }
   REQUIRE(get(shm::open_named(shm::Name(name))) == 7);
-  REQUIRE(error_of([&] { shm::create_named(shm::Name(name), 4096, filled_with(8)); }) == EEXIST);
+  REQUIRE(test::error_of([&] { shm::create_named(shm::Name(name), 4096, filled_with(8)); }) == EEXIST);
   held.reset();
-  REQUIRE(error_of([&] { shm::open_named(shm::Name(name)); }) == ENOENT);
+  REQUIRE(test::error_of([&] { shm::open_named(shm::Name(name)); }) == ENOENT);
 }
 
 TEST_CASE("Names: a forked child has open what its parent had") {
@@ -181,7 +171,7 @@ TEMPLATE_TEST_CASE("Names: of many who create one at the same time one does, and
       const auto opened = shm::open_or_create_named(shm::Name(name), 4096, filled_with(100 + index));
       if (opened.created) (*shared)[0] = 100 + index;
       Fd fd;
-      if (error_of([&] { fd = shm::create_named(shm::Name(other), 4096, filled_with(index)); }) == 0) ++(*shared)[1];
+      if (test::error_of([&] { fd = shm::create_named(shm::Name(other), 4096, filled_with(index)); }) == 0) ++(*shared)[1];
       ++(*shared)[3];
       test::wait_until([&] { return (*shared)[3] == 8; });  // Whoever leaves here leaves like one killed.
       test::require(get(opened.fd) == (*shared)[0], "there were two of the name");
@@ -203,7 +193,7 @@ TEST_CASE("Names: a file has no name until it is filled, and none if that fails"
 
 TEST_CASE("Names: what could not fit into /dev/shm is refused at once") {
   const test::UniqueName name;
-  REQUIRE(error_of([&] { shm::create_named(shm::Name(name), std::size_t{1} << 50, [](const Fd&) {}); }) == ENOSPC);
+  REQUIRE(test::error_of([&] { shm::create_named(shm::Name(name), std::size_t{1} << 50, [](const Fd&) {}); }) == ENOSPC);
 }
 
 TEST_CASE("Named files: are made as well where there is no O_TMPFILE") {

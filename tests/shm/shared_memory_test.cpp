@@ -24,20 +24,6 @@
 
 using namespace ipc;
 
-namespace {
-
-template <class F>
-int error_of(F f) {
-  try {
-    f();
-    return 0;
-  } catch (const std::system_error& error) {
-    return error.code().value();
-  }
-}
-
-}  // namespace
-
 TEST_CASE("SharedMemory: has a name, a size, and zeros, and who opens it sees the same bytes") {
   const test::UniqueName name;
   const auto memory = SharedMemory::create(512, name);
@@ -66,14 +52,14 @@ TEST_CASE("SharedMemory: bad arguments, taken and missing names") {
   REQUIRE_THROWS_AS(SharedMemory::create(1, "a/b"), std::invalid_argument);
   REQUIRE_THROWS_AS(SharedMemory::create(1, std::string_view("a\0b", 3)), std::invalid_argument);
   REQUIRE_THROWS_AS(SharedMemory::open(""), std::invalid_argument);
-  REQUIRE(error_of([&] { SharedMemory::open(name); }) == ENOENT);
+  REQUIRE(test::error_of([&] { SharedMemory::open(name); }) == ENOENT);
   const auto memory = SharedMemory::create(1, name);
-  REQUIRE(error_of([&] { SharedMemory::create(1, name); }) == EEXIST);
+  REQUIRE(test::error_of([&] { SharedMemory::create(1, name); }) == EEXIST);
   memory.unlink();
-  REQUIRE(error_of([&] { memory.unlink(); }) == ENOENT);
-  REQUIRE(error_of([&] { SharedMemory::open(name); }) == ENOENT);
+  REQUIRE(test::error_of([&] { memory.unlink(); }) == ENOENT);
+  REQUIRE(test::error_of([&] { SharedMemory::open(name); }) == ENOENT);
   memory.buf()[0] = std::byte{1};  // Still there.
-  REQUIRE(error_of([&] { SharedMemory::create(std::size_t{1} << 50); }) == ENOSPC);
+  REQUIRE(test::error_of([&] { SharedMemory::create(std::size_t{1} << 50); }) == ENOSPC);
 }
 
 TEST_CASE("SharedMemory: without a name gets one like Python's") {
@@ -127,7 +113,7 @@ TEST_CASE("SharedMemory: a maker that was killed leaves a name that can be made 
   REQUIRE(child.wait() == -SIGKILL);
   SECTION("which create does") { REQUIRE(SharedMemory::create(32, name).size() == 32); }
   SECTION("and open does not find") {
-    REQUIRE(error_of([&] { SharedMemory::open(name); }) == ENOENT);
+    REQUIRE(test::error_of([&] { SharedMemory::open(name); }) == ENOENT);
   }
   REQUIRE_FALSE(name.has_memory());
 }
@@ -168,7 +154,7 @@ TEST_CASE("SharedMemory: who has memory of a name that was given anew does not t
   std::optional<SharedMemory> first = SharedMemory::create(16, name);
   first->unlink();
   const auto second = SharedMemory::create(32, name);
-  REQUIRE(error_of([&] { first->unlink(); }) == ENOENT);
+  REQUIRE(test::error_of([&] { first->unlink(); }) == ENOENT);
   first.reset();
   REQUIRE(SharedMemory::open(name) == second);
 }
@@ -188,7 +174,7 @@ TEST_CASE("SharedMemory: travels in messages, also when its name is gone, and wi
   const auto memory = test::from_message<SharedMemory>(test::receive_message(here.get()));
   REQUIRE(memory.name() == name.text());
   REQUIRE(memory.buf()[3] == std::byte{9});
-  REQUIRE(error_of([&] { memory.unlink(); }) == ENOENT);
+  REQUIRE(test::error_of([&] { memory.unlink(); }) == ENOENT);
 }
 
 TEST_CASE("SharedMemory: bytes that are no handle of it are refused") {
@@ -205,5 +191,5 @@ TEST_CASE("SharedMemory: bytes that are no handle of it are refused") {
 TEST_CASE("SharedMemory: a name that Python has made but not filled yet is not there yet") {
   const test::UniqueName name;
   const Fd file(::open(name.memory_path().c_str(), O_CREAT | O_RDWR, 0600));
-  REQUIRE(error_of([&] { SharedMemory::open(name); }) == EAGAIN);
+  REQUIRE(test::error_of([&] { SharedMemory::open(name); }) == EAGAIN);
 }

@@ -6,9 +6,21 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace ipc::test {
+
+/// The code of the `std::system_error` that `f` throws, 0 when it throws nothing.
+template <class F>
+int error_of(F f) {
+  try {
+    f();
+    return 0;
+  } catch (const std::system_error& error) {
+    return error.code().value();
+  }
+}
 
 /// A name that no other test has, and whose files are gone after the test, whatever happened in it.
 class UniqueName {

@@ -30,16 +30,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-template <class F>
-int error_of(F f) {
-  try {
-    f();
-    return 0;
-  } catch (const std::system_error& error) {
-    return error.code().value();
-  }
-}
-
 /// How each kind is made under a name.
 template <class T>
 struct Kind {
@@ -67,10 +57,10 @@ struct Point {
 TEMPLATE_TEST_CASE("Named: is made once, opened, sent, unlinked, and gone", "", Lock, RLock, Semaphore, BoundedSemaphore, Event, Barrier,
                    Condition, Value<int>, Value<Point>, Array<double>) {
   const test::UniqueName name;
-  REQUIRE(error_of([&] { TestType::open(name); }) == ENOENT);
+  REQUIRE(test::error_of([&] { TestType::open(name); }) == ENOENT);
   {
     const TestType object = Kind<TestType>::create(name);
-    REQUIRE(error_of([&] { Kind<TestType>::create(name); }) == EEXIST);
+    REQUIRE(test::error_of([&] { Kind<TestType>::create(name); }) == EEXIST);
     REQUIRE(TestType::open(name) == object);
     REQUIRE(Kind<TestType>::open_or_create(name) == object);
     REQUIRE(test::from_message<TestType>(test::to_message(object)) == object);
@@ -78,7 +68,7 @@ TEMPLATE_TEST_CASE("Named: is made once, opened, sent, unlinked, and gone", "", 
   REQUIRE(name.has_object());  // As its maker left in order.
   const TestType again = TestType::open(name);
   ipc::unlink(name);
-  REQUIRE(error_of([&] { TestType::open(name); }) == ENOENT);
+  REQUIRE(test::error_of([&] { TestType::open(name); }) == ENOENT);
   const TestType other = Kind<TestType>::open_or_create(name);
   REQUIRE_FALSE(other == again);
   ipc::unlink(name);
@@ -94,7 +84,7 @@ TEMPLATE_TEST_CASE("Named: cannot be opened as something else", "", Lock, RLock,
     if (std::is_same_v<T, TestType>) return;
     REQUIRE_THROWS_AS(T::open(name), UsageError);
     REQUIRE_THROWS_AS(Kind<T>::open_or_create(name), UsageError);
-    REQUIRE(error_of([&] { Kind<T>::create(name); }) == EEXIST);
+    REQUIRE(test::error_of([&] { Kind<T>::create(name); }) == EEXIST);
   };
   refuses(std::type_identity<Lock>());
   refuses(std::type_identity<RLock>());
@@ -280,7 +270,7 @@ TEST_CASE("Named: of a creator that was killed is made anew, also while nobody l
   SECTION("by open_or_create") { REQUIRE(Value<int>::open_or_create(name, 8).get() == 8); }
   SECTION("as something else") { REQUIRE_NOTHROW(Event::create(name)); }
   SECTION("but is not found by open") {
-    REQUIRE(error_of([&] { Value<int>::open(name); }) == ENOENT);
+    REQUIRE(test::error_of([&] { Value<int>::open(name); }) == ENOENT);
     REQUIRE_FALSE(name.has_object());
     return;
   }
@@ -305,7 +295,7 @@ TEST_CASE("Named: exit in the middle of things is in order, and a forked child's
     ::kill(::getpid(), SIGKILL);
   });
   REQUIRE(killed.wait() == -SIGKILL);
-  REQUIRE(error_of([&] { Value<int>::open(name); }) == ENOENT);
+  REQUIRE(test::error_of([&] { Value<int>::open(name); }) == ENOENT);
 }
 
 TEST_CASE("Named: a file that is none of ours is refused") {
@@ -314,5 +304,5 @@ TEST_CASE("Named: a file that is none of ours is refused") {
   Fd file(::open(name.object_path().c_str(), O_CREAT | O_RDWR, 0600));
   REQUIRE(::ftruncate(file.get(), static_cast<off_t>(size)) == 0);
   REQUIRE_THROWS_AS(Lock::open(name), UsageError);
-  REQUIRE(error_of([&] { Lock::create(name); }) == EEXIST);
+  REQUIRE(test::error_of([&] { Lock::create(name); }) == EEXIST);
 }

@@ -1,13 +1,13 @@
 // Pipes between threads over one mapping: what ThreadSanitizer can judge.
 #include <ipc/connection.hpp>
 
-#include <random>
 #include <string>
 #include <thread>
 
 #include "ipc/transport/pipe.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/crew.hpp"
+#include "tests/support/pattern.hpp"
 
 using ipc::Connection;
 
@@ -20,30 +20,6 @@ std::pair<Connection, Connection> small_pipe() {
   return {Connection(std::move(ends.first)), Connection(std::move(ends.second))};
 }
 
-std::size_t size_of(std::uint32_t sequence) {
-  std::mt19937 random(sequence);
-  switch (random() % 8) {
-    case 0:
-      return 0;
-    case 1:
-      return small_ring - 16 + random() % 16;
-    case 2:
-      return random() % (5 * small_ring);
-    default:
-      return random() % 200;
-  }
-}
-
-std::string pattern(std::uint32_t sequence) {
-  std::string text(size_of(sequence), '\0');
-  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>((sequence * 31 + i * 7) % 251);
-  return text;
-}
-
-bool is_pattern(const ipc::Bytes& bytes, std::uint32_t sequence) {
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == pattern(sequence);
-}
-
 }  // namespace
 
 TEST_CASE("Pipe: messages of every size make round trips whole and in order") {
@@ -54,8 +30,8 @@ TEST_CASE("Pipe: messages of every size make round trips whole and in order") {
       if (who == 0) {
         b.send_bytes(b.recv_bytes());
       } else {
-        a.send_bytes(pattern(i));
-        ipc::test::require(is_pattern(a.recv_bytes(), i), "a message is not what was sent");
+        a.send_bytes(ipc::test::pattern(i, small_ring));
+        ipc::test::require(ipc::test::is_pattern(a.recv_bytes(), i, small_ring), "a message is not what was sent");
       }
     }
   });
@@ -68,9 +44,9 @@ TEST_CASE("Pipe: on each end one thread sends while another receives") {
     Connection& end = who % 2 == 0 ? a : b;
     for (std::uint32_t i = 0; i < count; ++i) {
       if (who < 2)
-        end.send_bytes(pattern(i));
+        end.send_bytes(ipc::test::pattern(i, small_ring));
       else
-        ipc::test::require(is_pattern(end.recv_bytes(), i), "a message is not what was sent");
+        ipc::test::require(ipc::test::is_pattern(end.recv_bytes(), i, small_ring), "a message is not what was sent");
     }
   });
 }
