@@ -20,15 +20,15 @@ struct Register {
 };
 
 // Never destroyed: children are joined at the very end.
-std::atomic<Register*> current{nullptr};
+std::atomic<Register*> current_register{nullptr};
 
 Register& family() {
-  Register* ours = current.load(std::memory_order_acquire);  // SYNC POINT: register made
+  Register* ours = current_register.load(std::memory_order_acquire);  // SYNC POINT: register made
   if (ours != nullptr && ours->owner == os::process_id()) return *ours;
   // The first use in this process. What a fork of the program's own has inherited is the parent's, and may be locked by
   // a thread that does not exist here: it is left alone.
   auto* fresh = new Register(ours);
-  if (current.compare_exchange_strong(ours, fresh, std::memory_order_acq_rel)) return *fresh;  // SYNC POINT: register made
+  if (current_register.compare_exchange_strong(ours, fresh, std::memory_order_acq_rel)) return *fresh;  // SYNC POINT: register made
   delete fresh;
   return *ours;
 }

@@ -29,12 +29,12 @@ int serve(detail::Message& message) {
   loop.run();
 }
 
-struct Server {
-  explicit Server(Server* inherited_in) : inherited(inherited_in) {}
+struct ForkServer {
+  explicit ForkServer(ForkServer* inherited_in) : inherited(inherited_in) {}
 
   const pid_t owner = os::process_id();
-  Server* const inherited;  // The parent's, so that leak checkers find what it holds.
-  std::mutex mutex;         // Guards what follows: one request at a time.
+  ForkServer* const inherited;  // The parent's, so that leak checkers find what it holds.
+  std::mutex mutex;             // Guards what follows: one request at a time.
   Fd control;
   Child process;
 
@@ -42,7 +42,7 @@ struct Server {
   void start();
 };
 
-void Server::start() {
+void ForkServer::start() {
   auto [ours, its] = os::packet_socket_pair();
   Birth birth = birth_here("ForkServer", "", false);
   birth.manners = Manners::fresh;
@@ -54,12 +54,12 @@ void Server::start() {
 }
 
 // One a process, never destroyed: a fork finds its parent's, and leaves it alone.
-std::atomic<Server*> current{nullptr};
+std::atomic<ForkServer*> current{nullptr};
 
-Server& server() {
-  Server* ours = current.load(std::memory_order_acquire);  // SYNC POINT: server made
+ForkServer& server() {
+  ForkServer* ours = current.load(std::memory_order_acquire);  // SYNC POINT: server made
   if (ours != nullptr && ours->owner == os::process_id()) return *ours;
-  auto* fresh = new Server(ours);
+  auto* fresh = new ForkServer(ours);
   if (current.compare_exchange_strong(ours, fresh, std::memory_order_acq_rel)) return *fresh;  // SYNC POINT: server made
   delete fresh;
   return *ours;
@@ -71,7 +71,7 @@ Child fork_server_child(const Birth& birth, detail::Token entry, std::span<const
   detail::Writer head;
   birth.encode(head);
   head.raw(entry);
-  Server& ours = server();
+  ForkServer& ours = server();
   const std::lock_guard lock(ours.mutex);
   if (!ours.alive()) ours.start();
   try {
@@ -84,7 +84,7 @@ Child fork_server_child(const Birth& birth, detail::Token entry, std::span<const
 }
 
 pid_t fork_server_pid() {
-  Server& ours = server();
+  ForkServer& ours = server();
   const std::lock_guard lock(ours.mutex);
   return ours.alive() ? ours.process.pid() : 0;
 }

@@ -22,7 +22,7 @@ constexpr std::size_t legacy_response = 16;
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-std::string_view text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 void append(Bytes& to, std::span<const std::byte> bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
@@ -38,7 +38,7 @@ struct Named {
   std::span<const std::byte> rest;
 };
 std::optional<Named> parse_name(std::span<const std::byte> message) {
-  const std::string_view text = text_of(message);
+  const std::string_view text = as_text(message);
   if (!text.starts_with('{')) return std::nullopt;
   const auto end = text.substr(0, longest_digest_name + 2).find('}');
   if (end == std::string_view::npos) return std::nullopt;
@@ -105,7 +105,7 @@ Bytes Handshake::judge(std::span<const std::byte> response) {
 }
 
 Bytes Handshake::answer(std::span<const std::byte> message) {
-  if (!text_of(message).starts_with(challenge_mark)) {
+  if (!as_text(message).starts_with(challenge_mark)) {
     refuse("The peer sent something else where a challenge was due. Does it have an authkey?");
     return {};
   }
@@ -133,7 +133,7 @@ Bytes Handshake::answer(std::span<const std::byte> message) {
 }
 
 void Handshake::read_verdict(std::span<const std::byte> message) {
-  if (text_of(message) == welcome) return proceed(Awaits::response);
+  if (as_text(message) == welcome) return proceed(Awaits::response);
   refuse("The peer has another authkey: it refused our answer to its challenge.");
 }
 

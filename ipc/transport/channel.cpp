@@ -14,17 +14,17 @@
 namespace ipc::transport {
 namespace {
 
-constexpr std::size_t control_size = 4096;
-constexpr std::size_t fds_per_packet = 250;
+constexpr std::size_t channel_control_size = 4096;
+constexpr std::size_t channel_fds_per_packet = 250;
 
 constexpr std::size_t padded(std::uint64_t size) noexcept {
   return static_cast<std::size_t>((size + sizeof(RecordHeader) + 7) & ~std::uint64_t{7});
 }
 
-std::size_t capacity_of(const Fd& memory) {
+std::size_t channel_capacity(const Fd& memory) {
   const std::size_t size = os::file_facts(memory.get()).size;
-  const std::size_t capacity = size > control_size ? (size - control_size) / 2 : 0;
-  if (!std::has_single_bit(capacity) || capacity < control_size)
+  const std::size_t capacity = size > channel_control_size ? (size - channel_control_size) / 2 : 0;
+  if (!std::has_single_bit(capacity) || capacity < channel_control_size)
     throw EncodingError("The descriptor received as a channel's memory is not one.");
   return capacity;
 }
@@ -32,7 +32,7 @@ std::size_t capacity_of(const Fd& memory) {
 }  // namespace
 
 std::pair<Channel, Channel::Seed> Channel::create(std::size_t capacity) {
-  Fd memory = os::make_memfd("ipc-channel", control_size + 2 * capacity);
+  Fd memory = os::make_memfd("ipc-channel", channel_control_size + 2 * capacity);
   auto [ours, theirs] = os::packet_socket_pair();
   Seed seed{memory.duplicate(), std::move(theirs)};
   Channel channel(Seed{std::move(memory), std::move(ours)}, Side{0});
@@ -42,9 +42,9 @@ std::pair<Channel, Channel::Seed> Channel::create(std::size_t capacity) {
 Channel::Channel(Seed seed, Side side)
     : memory_(std::move(seed.memory)),
       socket_(std::move(seed.socket)),
-      control_(memory_.get(), control_size),
-      data_{os::MirroredMapping(memory_.get(), capacity_of(memory_), control_size),
-            os::MirroredMapping(memory_.get(), capacity_of(memory_), control_size + capacity_of(memory_))},
+      control_(memory_.get(), channel_control_size),
+      data_{os::MirroredMapping(memory_.get(), channel_capacity(memory_), channel_control_size),
+            os::MirroredMapping(memory_.get(), channel_capacity(memory_), channel_control_size + channel_capacity(memory_))},
       words_(reinterpret_cast<ChannelWords*>(control_.data())),  // SUBTLE: a fresh memfd is zeros, and zeros are a valid ChannelWords.
       side_(side.index),
       outgoing_(words_->rings[side_], data_[side_].data(), data_[side_].size()),
@@ -86,7 +86,7 @@ void Channel::commit(RecordHeader header, detail::Writer& payload) {
 bool Channel::send_fds(std::vector<Fd>& fds) {
   // Packets hold the descriptors of one record only, so that a retry after `would_block` goes on where it stopped.
   while (!fds.empty()) {
-    std::array<int, fds_per_packet> numbers{};
+    std::array<int, channel_fds_per_packet> numbers{};
     const std::size_t count = std::min(fds.size(), numbers.size());
     for (std::size_t i = 0; i < count; ++i) numbers[i] = fds[i].get();
     constexpr std::array<std::byte, 1> tag{std::byte{'F'}};

@@ -19,7 +19,7 @@ namespace {
 
 /// So many bytes are freed before the producer is looked for with all due care; a glance costs nothing and is taken each time.
 constexpr std::size_t notice_interval = 32 * 1024;
-constexpr std::size_t piece = 64 * 1024;
+constexpr std::size_t copied_piece = 64 * 1024;
 /// What a header promises is believed so far.
 constexpr std::size_t believed = std::size_t{64} << 20;
 /// A doorbell on its way needs microseconds; one that takes so long was lost with its ringer.
@@ -86,7 +86,7 @@ PipeReceiver::Incoming PipeReceiver::assemble(MessageHeader header, std::span<st
   consume(sizeof header);
   for (std::size_t have = 0; have < size;) {
     require(1);
-    const auto part = ring_.readable(0).first(std::min({ring_.readable(0).size(), size - have, piece}));
+    const auto part = ring_.readable(0).first(std::min({ring_.readable(0).size(), size - have, copied_piece}));
     if (fits)
       std::memcpy(into.data() + have, part.data(), part.size());
     else
