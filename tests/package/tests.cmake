@@ -32,5 +32,5 @@ if(PKG_CONFIG)
 endif()
 
 # Compiles the whole library again: with nothing else beside it, it may as well use all processors.
-ipc_package_test(add_subdirectory -DIPC_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DBUILD_SHARED_LIBS=ON)
+ipc_package_test(add_subdirectory -DIPC_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DBUILD_SHARED_LIBS=ON -DIPC_UNITY_BUILD=ON)
 ipc_package_properties(add_subdirectory PROCESSORS 2)
