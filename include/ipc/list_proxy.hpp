@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <ipc/detail/reference.hpp>
+#include <ipc/detail/sequence_proxy.hpp>
 #include <ipc/detail/typed_operation.hpp>
 
 namespace ipc {
@@ -78,41 +79,22 @@ inline constexpr std::int64_t whole_list = std::numeric_limits<std::int64_t>::mi
 /// has ended, and `RemoteError` of the same standard type for what a function throws there.
 /// A handle: see `detail::ProxyBase`.
 template <class T>
-class ListProxy : public detail::ProxyBase {
+class ListProxy : public detail::SequenceProxy<T> {
   using Op = detail::Op;
   using Request = detail::Request;
 
  public:
-  using value_type = T;
-
-  /// One element, to be read or written when it is used.
-  class Item {
-   public:
-    Item(const ListProxy& list, std::int64_t index) : list_(list), index_(index) {}
-    operator T() const { return list_.get(index_); }  // NOLINT(google-explicit-constructor): stands for the element.
-    // NOLINTNEXTLINE(misc-unconventional-assign-operator): it assigns what it stands for, and stays the same itself.
-    const Item& operator=(const T& value) const {
-      list_.set(index_, value);
-      return *this;
-    }
-    friend bool operator==(const Item& item, const T& value) { return static_cast<T>(item) == value; }
-
-   private:
-    const ListProxy& list_;
-    std::int64_t index_;
-  };
-
   void append(const T& value) const { insert(std::numeric_limits<std::int64_t>::max(), value); }
   template <class Range>
   void extend(const Range& values) const {
-    Request request(reference(), Op::extend);
+    Request request(this->reference(), Op::extend);
     for (const auto& value : values) request.put(static_cast<const T&>(value));
     request.send();
   }
   void extend(std::initializer_list<T> values) const { extend<std::initializer_list<T>>(values); }
   /// Before the element at `index`; at the nearer end where there is none.
-  void insert(std::int64_t index, const T& value) const { Request(reference(), Op::insert).raw(index).put(value).send(); }
-  T pop(std::int64_t index = -1) const { return Request(reference(), Op::pop).raw(index).send().template take<T>(); }
+  void insert(std::int64_t index, const T& value) const { Request(this->reference(), Op::insert).raw(index).put(value).send(); }
+  T pop(std::int64_t index = -1) const { return Request(this->reference(), Op::pop).raw(index).send().template take<T>(); }
   /// The first that is equal. Throws `std::invalid_argument` when there is none, as does `index`.
   void remove(const T& value) const { compare<&detail::remove_from_list<T>>(value).send(); }
   std::size_t index(const T& value) const { return number(compare<&detail::index_in_list<T>>(value)); }
@@ -120,39 +102,21 @@ class ListProxy : public detail::ProxyBase {
   /// Equal ones keep their order.
   template <class Compare = std::less<>>
   void sort(Compare compare = {}) const {
-    Request request(reference(), Op::typed);
+    Request request(this->reference(), Op::typed);
     request.raw(detail::whole_list);
     detail::put_operation<&detail::sort_list<T, Compare>>(request, compare).send();
   }
-  void reverse() const { Request(reference(), Op::reverse).send(); }
-  void clear() const { Request(reference(), Op::clear).send(); }
-  T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
-  void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).raw(index).put(value).send(); }
-  Item operator[](std::int64_t index) const { return Item(*this, index); }
-  /// The elements from `begin` to before `end`, as far as there are any.
-  std::vector<T> slice(std::int64_t begin, std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
-    return Request(reference(), Op::slice).raw(begin).raw(end).send().template take_all<T>();
-  }
-  std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
-  bool empty() const { return size() == 0; }
-  std::vector<T> to_vector() const { return slice(0); }
-  std::vector<T> get_value() const { return to_vector(); }
-  /// Runs `f(T&)` on the element, on the server, and returns what it returns. When it throws, the element is as before.
-  template <class F>
-  detail::UpdateResult<F, T> update(std::int64_t index, const F& f) const {
-    Request request(reference(), Op::typed);
-    request.raw(index);
-    return detail::take_result<detail::UpdateResult<F, T>>(
-        detail::put_operation<&detail::update_element<T, std::decay_t<F>>>(request, f).send());
-  }
+  void reverse() const { Request(this->reference(), Op::reverse).send(); }
+  void clear() const { Request(this->reference(), Op::clear).send(); }
+  bool empty() const { return this->size() == 0; }
 
   static ListProxy ipc_decode(detail::Reader& reader) { return ListProxy(reader); }
 
  private:
   friend class Manager;
   explicit ListProxy(std::shared_ptr<detail::Reference> reference)
-      : ProxyBase(detail::ServedKind::list, detail::type_tag<T>(), std::move(reference)) {}
-  explicit ListProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::list, detail::type_tag<T>(), reader) {}
+      : detail::SequenceProxy<T>(detail::ServedKind::list, std::move(reference)) {}
+  explicit ListProxy(detail::Reader& reader) : detail::SequenceProxy<T>(detail::ServedKind::list, reader) {}
 
   /// A request that compares elements with a value. Made in place.
   template <detail::TypedOperation operation>

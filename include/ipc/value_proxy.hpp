@@ -2,12 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include <ipc/detail/reference.hpp>
+#include <ipc/detail/sequence_proxy.hpp>
 #include <ipc/detail/typed_operation.hpp>
 
 namespace ipc {
@@ -87,36 +87,15 @@ class ValueProxy : public detail::ProxyBase {
 
 /// A fixed number of values in a manager's server, made by `Manager::Array`. For the rest see `ListProxy`.
 template <class T>
-class ArrayProxy : public detail::ProxyBase {
-  using Op = detail::Op;
-  using Request = detail::Request;
-
+class ArrayProxy : public detail::SequenceProxy<T> {
  public:
-  std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
-  T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
-  T at(std::int64_t index) const { return get(index); }
-  void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).raw(index).put(value).send(); }
-  std::vector<T> slice(std::int64_t begin, std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
-    return Request(reference(), Op::slice).raw(begin).raw(end).send().template take_all<T>();
-  }
-  std::vector<T> to_vector() const { return slice(0); }
-  std::vector<T> get_value() const { return to_vector(); }
-  /// Runs `f(T&)` on the element, on the server, and returns what it returns.
-  template <class F>
-  detail::UpdateResult<F, T> update(std::int64_t index, const F& f) const {
-    Request request(reference(), Op::typed);
-    request.raw(index);
-    return detail::take_result<detail::UpdateResult<F, T>>(
-        detail::put_operation<&detail::update_element<T, std::decay_t<F>>>(request, f).send());
-  }
-
   static ArrayProxy ipc_decode(detail::Reader& reader) { return ArrayProxy(reader); }
 
  private:
   friend class Manager;
   explicit ArrayProxy(std::shared_ptr<detail::Reference> reference)
-      : ProxyBase(detail::ServedKind::array, detail::type_tag<T>(), std::move(reference)) {}
-  explicit ArrayProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::array, detail::type_tag<T>(), reader) {}
+      : detail::SequenceProxy<T>(detail::ServedKind::array, std::move(reference)) {}
+  explicit ArrayProxy(detail::Reader& reader) : detail::SequenceProxy<T>(detail::ServedKind::array, reader) {}
 };
 
 }  // namespace ipc

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ipc/detail/reference.hpp>
+#include <ipc/detail/typed_operation.hpp>
+
+namespace ipc::detail {
+
+/// What the proxies of lists and arrays have in common: elements that have places.
+template <class T>
+class SequenceProxy : public ProxyBase {
+ public:
+  using value_type = T;
+
+  /// One element, to be read or written when it is used.
+  class Item {
+   public:
+    Item(const SequenceProxy& sequence, std::int64_t index) : sequence_(sequence), index_(index) {}
+    operator T() const { return sequence_.get(index_); }  // NOLINT(google-explicit-constructor): stands for the element.
+    // NOLINTNEXTLINE(misc-unconventional-assign-operator): it assigns what it stands for, and stays the same itself.
+    const Item& operator=(const T& value) const {
+      sequence_.set(index_, value);
+      return *this;
+    }
+    friend bool operator==(const Item& item, const T& value) { return static_cast<T>(item) == value; }
+
+   private:
+    const SequenceProxy& sequence_;
+    std::int64_t index_;
+  };
+
+  std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
+  T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
+  T at(std::int64_t index) const { return get(index); }
+  void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).raw(index).put(value).send(); }
+  Item operator[](std::int64_t index) const { return Item(*this, index); }
+  /// The elements from `begin` to before `end`, as far as there are any.
+  std::vector<T> slice(std::int64_t begin, std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
+    return Request(reference(), Op::slice).raw(begin).raw(end).send().template take_all<T>();
+  }
+  std::vector<T> to_vector() const { return slice(0); }
+  std::vector<T> get_value() const { return to_vector(); }
+  /// Runs `f(T&)` on the element, on the server, and returns what it returns. When it throws, the element is as before.
+  template <class F>
+  UpdateResult<F, T> update(std::int64_t index, const F& f) const {
+    Request request(reference(), Op::typed);
+    request.raw(index);
+    return take_result<UpdateResult<F, T>>(put_operation<&update_element<T, std::decay_t<F>>>(request, f).send());
+  }
+
+ protected:
+  SequenceProxy(ServedKind kind, std::shared_ptr<Reference> reference) : ProxyBase(kind, type_tag<T>(), std::move(reference)) {}
+  SequenceProxy(ServedKind kind, Reader& reader) : ProxyBase(kind, type_tag<T>(), reader) {}
+};
+
+}  // namespace ipc::detail
