@@ -5,6 +5,7 @@
 #include <ipc/array.hpp>
 #include <ipc/as_completed.hpp>
 #include <ipc/async_result.hpp>
+#include <ipc/async_result_proxy.hpp>
 #include <ipc/auth_key.hpp>
 #include <ipc/barrier.hpp>
 #include <ipc/bytes.hpp>
@@ -15,6 +16,7 @@
 #include <ipc/event.hpp>
 #include <ipc/fd.hpp>
 #include <ipc/imap.hpp>
+#include <ipc/imap_proxy.hpp>
 #include <ipc/list_proxy.hpp>
 #include <ipc/listener.hpp>
 #include <ipc/lock.hpp>
@@ -23,6 +25,7 @@
 #include <ipc/namespace_proxy.hpp>
 #include <ipc/object_proxy.hpp>
 #include <ipc/pool.hpp>
+#include <ipc/pool_proxy.hpp>
 #include <ipc/process.hpp>
 #include <ipc/progress.hpp>
 #include <ipc/queue.hpp>

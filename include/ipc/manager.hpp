@@ -20,6 +20,7 @@
 #include <ipc/list_proxy.hpp>
 #include <ipc/namespace_proxy.hpp>
 #include <ipc/object_proxy.hpp>
+#include <ipc/pool_proxy.hpp>
 #include <ipc/queue_proxy.hpp>
 #include <ipc/sync_proxies.hpp>
 #include <ipc/value_proxy.hpp>
@@ -203,6 +204,30 @@ class Manager {
     });
   }
 
+  /// A pool with so many workers, on the server's machine; with as many as that has CPUs for it when left out.
+  PoolProxy Pool() const { return Pool(Named{}); }
+  PoolProxy Pool(int processes) const { return Pool(Named{}, processes); }
+  PoolProxy Pool(const PoolOptions& options) const { return Pool(Named{}, options); }
+  PoolProxy Pool(const Named& name) const;
+  PoolProxy Pool(const Named& name, int processes) const;
+  /// `initializer` and `worker_exit` are for pools of one's own: they are `UsageError` here.
+  PoolProxy Pool(const Named& name, const PoolOptions& options) const;
+  /// `initializer(args...)` runs in each worker before its first task.
+  template <class F, class... Args>
+  requires std::invocable < F&, std::decay_t<Args>
+  &... > PoolProxy Pool(const PoolOptions& options, const F& initializer, const Args&... args) const {
+    return Pool(Named{}, options, initializer, args...);
+  }
+  template <class F, class... Args>
+  requires std::invocable < F&, std::decay_t<Args>
+  &... > PoolProxy Pool(const Named& name, const PoolOptions& options, const F& initializer, const Args&... args) const {
+    // It may be run again and again: proxies in it travel as to a stranger.
+    detail::Writer call;
+    detail::encode_call(call, initializer, args...);
+    const auto message = call.take();
+    return make_pool(name, options, &message);
+  }
+
   /// An object of the class `T`, made on the server from the arguments.
   template <class T, class... Args>
   ObjectProxy<T> object(const Named& name, const Args&... args) const {
@@ -236,6 +261,7 @@ class Manager {
     fill(request);
     return Proxy(std::make_shared<detail::Reference>(store(), request.send().in().template raw<detail::ObjectId>()));
   }
+  PoolProxy make_pool(const Named& name, const PoolOptions& options, const detail::Message* initializer) const;
   template <class Proxy>
   Proxy plain(Kind kind, const Named& name) const {
     return make<Proxy>(kind, 0, name, [](Request&) {});

@@ -11,6 +11,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/manager/greeting.hpp"
+#include "ipc/manager/pool_objects.hpp"
 
 namespace ipc::manager {
 
@@ -176,13 +177,17 @@ void Machine::create(Call& call) {
     object = named->second.object;
   } else {
     object = make_object(kind, call);
-    object->id = ++last_object_;
-    objects_[object->id] = object;
-    object->belong_to(*this);
+    enroll(object);
     if (!name.empty()) names_.emplace(name, Named{kind, tag, object});
   }
   refer(*call.peer.session, object);
   call.out.raw(object->id);
+}
+
+void Machine::enroll(const std::shared_ptr<Object>& object) {
+  object->id = ++last_object_;
+  objects_[object->id] = object;
+  object->belong_to(*this);
 }
 
 void Machine::refer(Session& session, const std::shared_ptr<Object>& object) {
@@ -209,6 +214,26 @@ void Machine::hold(const Owner& owner, Object& object) {
 void Machine::let_go(const Owner& owner, const Object& object) {
   const auto session = numbered_.find(owner.session);
   if (session != numbered_.end()) session->second->held.erase(object.id);
+}
+
+// --- pools ---------------------------------------------------------------------------------------------------------------
+
+void Outlet::start_keeper(ObjectId /*desk*/, Writer& /*letter*/) { throw UsageError("This server has no pools."); }
+
+void Machine::pend(std::uint64_t session, const std::shared_ptr<Object>& result) {
+  const auto found = numbered_.find(session);
+  if (found != numbered_.end()) found->second->pending[result->id] = result;
+}
+
+void Machine::settled(std::uint64_t session, ObjectId result) {
+  const auto found = numbered_.find(session);
+  if (found != numbered_.end()) found->second->pending.erase(result);
+}
+
+void Machine::keeper_ended(ObjectId desk) {
+  const auto found = objects_.find(desk);
+  const auto living = found == objects_.end() ? nullptr : std::dynamic_pointer_cast<Desk>(found->second.lock());
+  if (living != nullptr) living->keeper_ended(*this);
 }
 
 // --- waiting -------------------------------------------------------------------------------------------------------------

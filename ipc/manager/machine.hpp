@@ -34,6 +34,8 @@ struct Session {
   detail::ServerId token{};
   std::size_t connections = 0;
   std::unordered_map<detail::ObjectId, Held> references;
+  /// Results of its calls that are not ready.
+  std::unordered_map<detail::ObjectId, std::shared_ptr<Object>> pending;
   /// Locks that its threads hold, and the like: who wants to know of its end.
   std::map<detail::ObjectId, std::weak_ptr<Object>> held;
 };
@@ -54,6 +56,10 @@ class Outlet {
   virtual ~Outlet() = default;
   /// The answer to the connection's last request. Must not call the machine.
   virtual void send(ConnectionId to, detail::Writer& answer) = 0;
+  /// Starts the process that runs a pool's tasks, with all that it must know of the pool. Throws when it cannot.
+  virtual void start_keeper(detail::ObjectId desk, detail::Writer& letter);
+  /// Kills it; no error if it has ended.
+  virtual void stop_keeper(detail::ObjectId /*desk*/) noexcept {}
 };
 
 /// The server of a manager, as a function from requests to answers: no I/O, no clock. One thread.
@@ -76,12 +82,21 @@ class Machine {
   /// When `expire` is to be called next.
   std::optional<Time> next_deadline() const;
   void expire(Time now);
+  /// The process that runs the pool has ended, however.
+  void keeper_ended(detail::ObjectId desk);
   bool shut_down() const noexcept { return shut_down_; }
   bool greeted(ConnectionId connection) const;
   std::size_t objects() const noexcept { return objects_.size(); }
 
   // For the objects.
   const detail::ServerId& id() const noexcept { return id_; }
+  Outlet& outlet() const noexcept { return outlet_; }
+  /// Gives it its id, and a place in the register.
+  void enroll(const std::shared_ptr<Object>& object);
+  static void refer(Session& session, const std::shared_ptr<Object>& object);
+  /// The client keeps the result until it is ready, or the client ends.
+  void pend(std::uint64_t session, const std::shared_ptr<Object>& result);
+  void settled(std::uint64_t session, detail::ObjectId result);
   Waiter& wait(Call& call, WaitQueue& queue);
   /// Its answer is `done` and what `fill` writes.
   template <class Fill>
@@ -103,7 +118,6 @@ class Machine {
   void create(Call& call);
   void release(Session& session, detail::ObjectId object, std::uint32_t count);
   void end(Session& session);
-  static void refer(Session& session, const std::shared_ptr<Object>& object);
   /// The answer's queue place and deadline are gone.
   void finish(Waiter& waiter, detail::Writer& answer);
   void stop_waiting(Waiter& waiter);

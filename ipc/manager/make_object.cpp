@@ -5,6 +5,7 @@
 
 #include "ipc/manager/containers.hpp"
 #include "ipc/manager/machine.hpp"
+#include "ipc/manager/pool_objects.hpp"
 #include "ipc/manager/queue_object.hpp"
 #include "ipc/manager/sync_objects.hpp"
 
@@ -86,6 +87,10 @@ std::shared_ptr<Object> make_object(ServedKind kind, Call& call) {
       return std::make_shared<Single>(call.take());
     case ServedKind::object:
       return make_own(call);
+    case ServedKind::pool:
+      return make_pool(call);
+    case ServedKind::result:
+    case ServedKind::desk:
     case ServedKind::count:
       break;
   }

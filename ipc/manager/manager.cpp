@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <mutex>
+#include <stdexcept>
+#include <string>
 
 #include <ipc/error.hpp>
 
@@ -98,6 +100,46 @@ void Manager::join() const { core_->join(); }
 
 std::size_t Manager::number_of_objects() const {
   return static_cast<std::size_t>(Request(store(), Op::number, 0).send().in().raw<std::uint64_t>());
+}
+
+namespace {
+
+/// Of the server's machine, not of this one.
+constexpr int as_many_as_fit = 0;
+
+int checked(int processes) {
+  if (processes < 1) throw std::invalid_argument("A pool needs at least 1 process, not " + std::to_string(processes) + ".");
+  return processes;
+}
+
+}  // namespace
+
+PoolProxy Manager::Pool(const Named& name) const { return make_pool(name, {.processes = as_many_as_fit}, nullptr); }
+PoolProxy Manager::Pool(const Named& name, int processes) const { return make_pool(name, {.processes = checked(processes)}, nullptr); }
+PoolProxy Manager::Pool(const Named& name, const PoolOptions& options) const {
+  checked(options.processes);
+  return make_pool(name, options, nullptr);
+}
+
+PoolProxy Manager::make_pool(const Named& name, const PoolOptions& options, const detail::Message* initializer) const {
+  if (options.initializer || options.worker_exit) {
+    throw NotShippable(
+        "PoolOptions::initializer and worker_exit may hold anything, so they cannot be shipped to a manager. Use Pool(options, f, args...) "
+        "with a function that can be shipped.");
+  }
+  if (options.max_tasks_per_child && *options.max_tasks_per_child < 1) {
+    throw std::invalid_argument("max_tasks_per_child must be at least 1, not " + std::to_string(*options.max_tasks_per_child) +
+                                "; leave it out for no limit.");
+  }
+  const detail::ManagedPoolTerms terms{.processes = options.processes,
+                                       .max_tasks_per_child = options.max_tasks_per_child.value_or(0),
+                                       .initializer_timeout = options.initializer_timeout.get().count(),
+                                       .max_rss = options.max_rss.value_or(0),
+                                       .start_method = options.start_method};
+  return make<PoolProxy>(Kind::pool, 0, name, [&](Request& request) {
+    request.raw(terms).raw(std::uint64_t{options.name.size()}).writer().bytes(options.name.data(), options.name.size());
+    if (initializer != nullptr) request.put_encoded(*initializer);
+  });
 }
 
 std::shared_ptr<detail::ObjectStore> Manager::store() const { return core_->store(); }

@@ -32,6 +32,22 @@ void write_error(detail::Writer& out, std::exception_ptr error) {
   } catch (const Thrown& thrown) {
     out.raw(Outcome::thrown);
     detail::encode_exception(out, thrown.exception, process::identity().name, os::process_id());
+  } catch (const RemoteError&) {  // By code of a client's, in a worker of a pool.
+    out.raw(Outcome::thrown);
+    detail::encode_exception(out, error, process::identity().name, os::process_id());
+  } catch (const WorkerLost& e) {
+    out.raw(Outcome::worker_lost);
+    out.raw(static_cast<std::int32_t>(e.pid()));
+    out.raw(static_cast<std::int32_t>(e.exitcode()));
+    out.bytes(e.what(), std::char_traits<char>::length(e.what()));
+  } catch (const TaskTimeout& e) {
+    write_sentence(out, Outcome::task_timeout, e.what());
+  } catch (const TimeoutError& e) {
+    write_sentence(out, Outcome::timeout_error, e.what());
+  } catch (const Cancelled& e) {
+    write_sentence(out, Outcome::cancelled, e.what());
+  } catch (const PoolTerminated& e) {
+    write_sentence(out, Outcome::pool_terminated, e.what());
   } catch (const UsageError& e) {
     write_sentence(out, Outcome::usage_error, e.what());
   } catch (const BrokenBarrier& e) {

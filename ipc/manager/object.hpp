@@ -115,6 +115,7 @@ class Object : public detail::Served, public std::enable_shared_from_this<Object
 
  protected:
   [[noreturn]] void fail_operation() const;
+  Machine& home() const noexcept { return *machine_; }
 
  private:
   detail::ServedKind kind_;

@@ -5,6 +5,7 @@
 #include <ipc/dict_proxy.hpp>
 #include <ipc/error.hpp>
 #include <ipc/namespace_proxy.hpp>
+#include <ipc/pool_proxy.hpp>
 #include <ipc/queue_proxy.hpp>
 #include <ipc/sync_proxies.hpp>
 
@@ -14,6 +15,7 @@ namespace ipc {
 
 using detail::Deadline;
 using detail::Op;
+using detail::PoolQuestion;
 using detail::Request;
 
 namespace detail {
@@ -85,6 +87,40 @@ BarrierProxy::State BarrierProxy::state() const {
   state.waiting = reply.in().raw<std::int32_t>();
   state.broken = reply.in().raw<std::uint8_t>() != 0;
   return state;
+}
+
+// --- pools ---------------------------------------------------------------------------------------------------------------
+
+void PoolProxy::close() const { Request(reference(), Op::close).send(); }
+void PoolProxy::terminate() const { Request(reference(), Op::abort).send(); }
+void PoolProxy::join() const { Request(reference(), Op::join).send(); }
+std::size_t PoolProxy::size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().raw<std::uint64_t>()); }
+void PoolProxy::resize(int processes) const { ask<bool>(PoolQuestion::resize, processes); }
+std::vector<pid_t> PoolProxy::worker_pids() const { return ask<std::vector<pid_t>>(PoolQuestion::worker_pids); }
+
+PoolStats PoolProxy::stats() const {
+  PoolStats all;
+  for (auto& each : ask<std::vector<detail::SentWorkerStats>>(PoolQuestion::stats)) all.push_back(std::move(each.stats));
+  return all;
+}
+
+/// Of the process that runs the pool; nothing when that has been told to leave.
+template <class T>
+T PoolProxy::ask(PoolQuestion question, std::int64_t argument) const {
+  auto reply = Request(reference(), Op::inquire).raw(question).raw(argument).send();
+  reply.in().raw<detail::ResultStyle>();
+  return reply.in().at_end() ? T() : reply.take<T>();
+}
+
+std::shared_ptr<detail::Reference> PoolProxy::shared_result(detail::Reply&& reply) const {
+  return std::make_shared<detail::Reference>(reference().shared_store(), reply.in().raw<detail::ObjectId>());
+}
+
+std::size_t PoolProxy::chunksize_for(std::size_t elements, const MapOptions& options) const {
+  if (options.chunksize != 0) return options.chunksize;
+  if (options.timeout || elements == 0) return 1;
+  const std::size_t chunks = 4 * size();
+  return (elements + chunks - 1) / chunks;
 }
 
 }  // namespace ipc

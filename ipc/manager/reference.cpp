@@ -70,12 +70,9 @@ void ProxyBase::ipc_encode(Writer& writer) const {
   header.id = reference_->id();
   header.tag = tag_;
   header.kind = kind_;
-  if (noting != nullptr && noting->server == header.server) {
+  if (noting != nullptr && noting->server == header.server && (noting->to == nullptr || noting->to == &writer)) {
     writer.raw(header);
-    if (reference_->served() != nullptr)
-      noting->served.push_back(reference_->served());
-    else
-      noting->ids.push_back(header.id);
+    noting->references.push_back(reference_);
     return;
   }
   header.on_a_journey = 1;
@@ -91,27 +88,18 @@ ProxyBase::ProxyBase(ServedKind kind, std::uint64_t tag, Reader& reader) : kind_
     throw EncodingError("A proxy was decoded as one of another kind of object, or of other elements.");
 }
 
-NotedProxies::NotedProxies(const ServerId& of) noexcept : server(of), before_(std::exchange(noting, this)) {}
+NotedProxies::NotedProxies(const ServerId& of, const Writer* in) noexcept : server(of), to(in), before_(std::exchange(noting, this)) {}
 NotedProxies::~NotedProxies() { noting = before_; }
 
-GrantedProxies::GrantedProxies(std::shared_ptr<ObjectStore> store, std::vector<ObjectId> ids) noexcept
-    : store_(std::move(store)), server_(store_->server()), ids_(std::move(ids)), before_(std::exchange(granting, this)) {}
-GrantedProxies::GrantedProxies(const ServerId& server, std::span<const std::shared_ptr<Served>> served) noexcept
-    : server_(server), served_(served), before_(std::exchange(granting, this)) {}
-GrantedProxies::~GrantedProxies() {
-  granting = before_;
-  for (const ObjectId id : ids_) store_->release(id, 1);
-}
+GrantedProxies::GrantedProxies(const ServerId& server, References references) noexcept
+    : server_(server), references_(std::move(references)), before_(std::exchange(granting, this)) {}
+GrantedProxies::~GrantedProxies() { granting = before_; }
 
 std::shared_ptr<Reference> GrantedProxies::claim(ObjectId id) {
-  if (store_ == nullptr) {
-    const auto served = std::ranges::find_if(served_, [&](const auto& each) { return each->id == id; });
-    return served == served_.end() ? nullptr : std::make_shared<Reference>(server_, *served);
-  }
-  const auto granted = std::ranges::find(ids_, id);
-  if (granted == ids_.end()) return nullptr;
-  auto reference = std::make_shared<Reference>(store_, id);
-  ids_.erase(granted);
+  const auto granted = std::ranges::find_if(references_, [&](const auto& reference) { return reference->id() == id; });
+  if (granted == references_.end()) return nullptr;
+  auto reference = std::move(*granted);
+  references_.erase(granted);
   return reference;
 }
 
@@ -133,45 +121,59 @@ ElementHeader header_of(std::size_t size, std::size_t fds, std::size_t objects) 
 }  // namespace
 
 void ElementFrame::close() {
-  const auto header = header_of(writer_.size() - begin_ - sizeof(ElementHeader), writer_.fds().size() - fds_, noted_.ids.size());
+  const auto header = header_of(writer_.size() - begin_ - sizeof(ElementHeader), writer_.fds().size() - fds_, noted_.references.size());
   std::memcpy(writer_.at(begin_), &header, sizeof header);
-  for (const ObjectId id : noted_.ids) writer_.raw(id);
+  for (const auto& reference : noted_.references) writer_.raw(reference->id());
+}
+
+std::exception_ptr exception_of(Outcome outcome, Reader& in) {
+  if (outcome == Outcome::thrown) return decode_exception(in);
+  const auto pid = outcome == Outcome::worker_lost ? in.raw<std::int32_t>() : 0;
+  const auto exitcode = outcome == Outcome::worker_lost ? in.raw<std::int32_t>() : 0;
+  const std::size_t size = in.remaining();
+  const std::string sentence(reinterpret_cast<const char*>(in.take(size)), size);
+  switch (outcome) {
+    case Outcome::usage_error:
+      return std::make_exception_ptr(UsageError(sentence));
+    case Outcome::invalid_argument:
+      return std::make_exception_ptr(std::invalid_argument(sentence));
+    case Outcome::out_of_range:
+      return std::make_exception_ptr(std::out_of_range(sentence));
+    case Outcome::overflow_error:
+      return std::make_exception_ptr(std::overflow_error(sentence));
+    case Outcome::broken_barrier:
+      return std::make_exception_ptr(BrokenBarrier(sentence));
+    case Outcome::shut_down:
+      return std::make_exception_ptr(ShutDown(sentence));
+    case Outcome::encoding_error:
+      return std::make_exception_ptr(EncodingError(sentence));
+    case Outcome::timeout_error:
+      return std::make_exception_ptr(TimeoutError(sentence));
+    case Outcome::worker_lost:
+      return std::make_exception_ptr(WorkerLost(sentence, pid, exitcode));
+    case Outcome::task_timeout:
+      return std::make_exception_ptr(TaskTimeout(sentence));
+    case Outcome::cancelled:
+      return std::make_exception_ptr(Cancelled(sentence));
+    case Outcome::pool_terminated:
+      return std::make_exception_ptr(PoolTerminated(sentence));
+    default:
+      return std::make_exception_ptr(Error(sentence));
+  }
 }
 
 Reply::Reply(std::shared_ptr<ObjectStore> store, Message message)
     : store_(std::move(store)), message_(std::move(message)), reader_(message_) {
   const auto outcome = reader_.raw<Outcome>();
-  if (outcome == Outcome::done) return;
-  done_ = false;
-  if (outcome == Outcome::nothing) return;
-  if (outcome == Outcome::thrown) std::rethrow_exception(decode_exception(reader_));
-  const std::size_t size = reader_.remaining();
-  const std::string sentence(reinterpret_cast<const char*>(reader_.take(size)), size);
-  switch (outcome) {
-    case Outcome::usage_error:
-      throw UsageError(sentence);
-    case Outcome::invalid_argument:
-      throw std::invalid_argument(sentence);
-    case Outcome::out_of_range:
-      throw std::out_of_range(sentence);
-    case Outcome::overflow_error:
-      throw std::overflow_error(sentence);
-    case Outcome::broken_barrier:
-      throw BrokenBarrier(sentence);
-    case Outcome::shut_down:
-      throw ShutDown(sentence);
-    case Outcome::encoding_error:
-      throw EncodingError(sentence);
-    default:
-      throw Error(sentence);
-  }
+  done_ = outcome == Outcome::done;
+  if (!done_ && outcome != Outcome::nothing) std::rethrow_exception(exception_of(outcome, reader_));
 }
 
 Reply::Piece Reply::next() {
   const auto header = reader_.raw<ElementHeader>();
   Piece piece;
   piece.bytes = {reader_.take(header.size), header.size};
-  for (unsigned i = 0; i < header.objects; ++i) piece.objects.push_back(reader_.raw<ObjectId>());
+  for (unsigned i = 0; i < header.objects; ++i) piece.references.push_back(std::make_shared<Reference>(store_, reader_.raw<ObjectId>()));
   for (unsigned i = 0; i < header.fds; ++i) piece.fds.push_back(reader_.fd());
   return piece;
 }
@@ -184,6 +186,15 @@ Request::Request(std::shared_ptr<ObjectStore> store, Op op, ObjectId id, Deadlin
   writer_.raw(header);
 }
 
+Request& Request::put_encoded(const Message& message, const References& references) {
+  ElementFrame frame(writer_, store_->server());
+  writer_.bytes(message.bytes.data(), message.bytes.size());
+  for (const Fd& fd : message.fds) writer_.fd(fd.duplicate());
+  for (const auto& reference : references) frame.note(reference);
+  frame.close();
+  return *this;
+}
+
 // --- on the server -------------------------------------------------------------------------------------------------------
 
 std::vector<Fd> fds_of(const Element& element) {
@@ -193,9 +204,11 @@ std::vector<Fd> fds_of(const Element& element) {
   return fds;
 }
 
-std::span<const std::shared_ptr<Served>> objects_of(const Element& element) noexcept {
-  if (element.baggage == nullptr) return {};
-  return element.baggage->objects;
+References references_of(const Element& element) {
+  References references;
+  if (element.baggage == nullptr) return references;
+  for (const auto& object : element.baggage->objects) references.push_back(std::make_shared<Reference>(server_here(), object));
+  return references;
 }
 
 const ServerId& server_here() {
@@ -209,14 +222,16 @@ ServerHere::ServerHere(const ServerId& server) noexcept : before_(std::exchange(
 ServerHere::~ServerHere() { serving = before_; }
 
 Element close_element(Writer& writer, NotedProxies& noted) {
-  if (!noted.ids.empty()) throw UsageError("An operation on a manager's server returned a proxy that is not the server's own.");
-  header_of(writer.size(), writer.fds().size(), noted.served.size());
+  header_of(writer.size(), writer.fds().size(), noted.references.size());
   Element element;
   element.bytes.assign(reinterpret_cast<const char*>(writer.view().data()), writer.size());
-  if (!writer.fds().empty() || !noted.served.empty()) {
-    element.baggage = std::make_unique<Element::Baggage>();
-    element.baggage->fds = std::move(writer.fds());
-    element.baggage->objects = std::move(noted.served);
+  if (writer.fds().empty() && noted.references.empty()) return element;
+  element.baggage = std::make_unique<Element::Baggage>();
+  element.baggage->fds = std::move(writer.fds());
+  for (const auto& reference : noted.references) {
+    if (reference->served() == nullptr)
+      throw UsageError("An operation on a manager's server returned a proxy that is not the server's own.");
+    element.baggage->objects.push_back(reference->served());
   }
   return element;
 }

@@ -16,7 +16,7 @@ namespace {
 using detail::Deadline;
 using transport::FrameStatus;
 
-enum Tag : std::uint64_t { reception_tag, timer_tag, parent_tag, first_connection };
+enum Tag : std::uint64_t { reception_tag, timer_tag, parent_tag, keepers_tag, first_connection };
 
 /// All that a stranger has to say fits in there.
 constexpr std::size_t max_greeting = 256;
@@ -61,6 +61,7 @@ Server::Server(ServerOptions options)
       machine_(id_, *this) {
   epoll_.add(reception_.fd(), reception_tag);
   epoll_.add(timer_.get(), timer_tag);
+  epoll_.add(keepers_.fd(), keepers_tag);
 }
 
 Server::~Server() {
@@ -77,6 +78,9 @@ void Server::run(int parent) {
       if (tag == parent_tag) return;
       if (tag == reception_tag) welcome();
       if (tag == timer_tag) expire();
+      if (tag == keepers_tag) {
+        for (const detail::ObjectId desk : keepers_.ended()) machine_.keeper_ended(desk);
+      }
       if (tag >= first_connection) serve(tag);
       bury();
     }
@@ -169,6 +173,10 @@ void Server::send(ConnectionId to, detail::Writer& answer) {
   } else if (!line.unsent.empty()) {
     watch(to, line, os::Interest::writable);
   }
+}
+
+void Server::start_keeper(detail::ObjectId desk, detail::Writer& letter) {
+  keepers_.start(desk, listening_.address, options_.authkey, letter);
 }
 
 bool Server::flush(Line& line) {

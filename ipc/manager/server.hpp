@@ -17,6 +17,7 @@
 
 #include "ipc/base/spin.hpp"
 #include "ipc/manager/machine.hpp"
+#include "ipc/manager/pool_keeper.hpp"
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/endpoint.hpp"
 #include "ipc/transport/framing.hpp"
@@ -61,6 +62,8 @@ class Server final : Outlet {
   using Lines = std::unordered_map<ConnectionId, Line>;
 
   void send(ConnectionId to, detail::Writer& answer) override;
+  void start_keeper(detail::ObjectId desk, detail::Writer& letter) override;
+  void stop_keeper(detail::ObjectId desk) noexcept override { keepers_.stop(desk); }
   void welcome();
   void serve(ConnectionId id);
   bool receive(ConnectionId id, Line& line);
@@ -73,6 +76,7 @@ class Server final : Outlet {
   /// Tags of what is ready, at least one.
   std::size_t wait(std::span<std::uint64_t> tags);
 
+  Keepers keepers_;  // First: its nursery has nothing of what follows.
   ServerOptions options_;
   detail::ServerId id_;
   transport::ListeningSocket listening_;

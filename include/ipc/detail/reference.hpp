@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <utility>
@@ -70,6 +71,7 @@ class ProxyBase {
   }
   void ipc_encode(Writer& writer) const;
   const Reference& reference() const noexcept { return *reference_; }
+  const std::shared_ptr<Reference>& shared_reference() const noexcept { return reference_; }
   ServedKind kind() const noexcept { return kind_; }
 
  protected:
@@ -84,29 +86,30 @@ class ProxyBase {
   std::shared_ptr<Reference> reference_;
 };
 
+using References = std::vector<std::shared_ptr<Reference>>;
+
 /// While it lives, proxies of the server's objects that this thread encodes are noted in it instead of getting ready for a
 /// journey: the message goes to the server itself, or comes from there.
 class NotedProxies {
  public:
-  explicit NotedProxies(const ServerId& server) noexcept;
+  /// Of what is written to `to` alone, if that is not null.
+  explicit NotedProxies(const ServerId& server, const Writer* to = nullptr) noexcept;
   NotedProxies(const NotedProxies&) = delete;
   NotedProxies& operator=(const NotedProxies&) = delete;
   ~NotedProxies();
-  std::vector<ObjectId> ids;
-  std::vector<std::shared_ptr<Served>> served;
+  References references;
   const ServerId& server;
+  const Writer* const to;
 
  private:
   NotedProxies* before_;
 };
 
-/// While it lives, proxies that this thread decodes get the references that came with the message.
+/// While it lives, proxies that this thread decodes get the references that came with the message. What is not claimed is
+/// given back at the end.
 class GrantedProxies {
  public:
-  /// On a client: the store has counted one reference for each. The rest are given back at the end.
-  GrantedProxies(std::shared_ptr<ObjectStore> store, std::vector<ObjectId> ids) noexcept;
-  /// On the server.
-  GrantedProxies(const ServerId& server, std::span<const std::shared_ptr<Served>> served) noexcept;
+  GrantedProxies(const ServerId& server, References references) noexcept;
   GrantedProxies(const GrantedProxies&) = delete;
   GrantedProxies& operator=(const GrantedProxies&) = delete;
   ~GrantedProxies();
@@ -115,10 +118,8 @@ class GrantedProxies {
   std::shared_ptr<Reference> claim(ObjectId id);
 
  private:
-  std::shared_ptr<ObjectStore> store_;
   ServerId server_;
-  std::vector<ObjectId> ids_;
-  std::span<const std::shared_ptr<Served>> served_;
+  References references_;
   GrantedProxies* before_;
 };
 
@@ -126,6 +127,8 @@ class GrantedProxies {
 class ElementFrame {
  public:
   ElementFrame(Writer& writer, const ServerId& server);
+  /// The value has a proxy of this.
+  void note(std::shared_ptr<Reference> reference) { noted_.references.push_back(std::move(reference)); }
   /// After the value.
   void close();
 
@@ -135,6 +138,9 @@ class ElementFrame {
   std::size_t fds_;
   NotedProxies noted_;
 };
+
+/// What an answer that is not `done` tells; `in` is behind its first byte. Not of `nothing`.
+std::exception_ptr exception_of(Outcome outcome, Reader& in);
 
 /// What a server answered.
 class Reply {
@@ -147,13 +153,18 @@ class Reply {
   /// False: not in time, not there.
   bool done() const noexcept { return done_; }
   Reader& in() noexcept { return reader_; }
+  /// What `decode(reader)` makes of the next element.
+  template <class Decode>
+  auto take_by(Decode decode) {
+    Piece piece = next();
+    const GrantedProxies granted(store_->server(), std::move(piece.references));
+    Reader reader(piece.bytes, piece.fds);
+    return decode(reader);
+  }
   /// The next element.
   template <class T>
   T take() {
-    Piece piece = next();
-    const GrantedProxies granted(store_, std::move(piece.objects));
-    Reader reader(piece.bytes, piece.fds);
-    return decode_all<T>(reader);
+    return take_by([](Reader& reader) { return decode_all<T>(reader); });
   }
   template <class T>
   std::vector<T> take_all() {
@@ -162,14 +173,15 @@ class Reply {
     return all;
   }
 
- private:
   struct Piece {
     std::span<const std::byte> bytes;
     std::vector<Fd> fds;
-    std::vector<ObjectId> objects;
+    References references;
   };
+  /// As it came, for who passes it on.
   Piece next();
 
+ private:
   std::shared_ptr<ObjectStore> store_;
   Message message_;
   Reader reader_;
@@ -190,19 +202,23 @@ class Request {
     return *this;
   }
   Writer& writer() noexcept { return writer_; }
-  template <class T>
-  Request& put(T&& value) {
+  /// An element: what `write(writer)` writes.
+  template <class Write>
+  Request& put_by(Write write) {
     ElementFrame frame(writer_, store_->server());
-    encode(writer_, std::forward<T>(value));
+    write(writer_);
     frame.close();
     return *this;
   }
+  template <class T>
+  Request& put(T&& value) {
+    return put_by([&](Writer& writer) { encode(writer, std::forward<T>(value)); });
+  }
+  /// One that somebody else has encoded.
+  Request& put_encoded(const Message& message, const References& references = {});
   template <class F>
   Request& put_callable(const F& f) {
-    ElementFrame frame(writer_, store_->server());
-    encode_callable(writer_, f);
-    frame.close();
-    return *this;
+    return put_by([&](Writer& writer) { encode_callable(writer, f); });
   }
   Reply send() { return Reply(store_, store_->call(writer_)); }
 

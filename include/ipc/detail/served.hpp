@@ -35,6 +35,9 @@ enum class ServedKind : std::uint8_t {
   value,
   array,
   object,
+  pool,
+  result,  ///< Of a call of a pool's.
+  desk,    ///< Where the process that runs a pool's tasks gets them; not a client's.
   count,
 };
 
@@ -70,6 +73,12 @@ enum class Op : std::uint8_t {
   abort,
   task_done,
   join,
+  submit,   ///< Tasks for a pool.
+  outcome,  ///< Of one of them.
+  status,
+  cancel,
+  close,
+  inquire,  ///< Asks the process that runs the pool.
   count,
 };
 
@@ -98,6 +107,12 @@ enum class Outcome : std::uint8_t {
   shut_down,
   encoding_error,
   failed,
+  timeout_error,
+  // By a pool.
+  worker_lost,  ///< Its pid and exit code, each in 32 bits, come before the sentence.
+  task_timeout,
+  cancelled,
+  pool_terminated,
   count,
 };
 

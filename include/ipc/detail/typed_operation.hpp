@@ -18,7 +18,7 @@ namespace ipc::detail {
 
 /// Its bytes and descriptors, to be decoded, which may take the descriptors: duplicates.
 std::vector<Fd> fds_of(const Element& element);
-std::span<const std::shared_ptr<Served>> objects_of(const Element& element) noexcept;
+References references_of(const Element& element);
 inline std::span<const std::byte> bytes_of_element(const Element& element) noexcept { return std::as_bytes(std::span(element.bytes)); }
 /// The server that this thread is. Throws `UsageError` elsewhere.
 const ServerId& server_here();
@@ -41,7 +41,7 @@ Element close_element(Writer& writer, NotedProxies& noted);
 template <class T>
 T value_of(const Element& element) {
   std::vector<Fd> fds = fds_of(element);
-  const GrantedProxies granted(server_here(), objects_of(element));
+  const GrantedProxies granted(server_here(), references_of(element));
   Reader reader(bytes_of_element(element), fds);
   return decode_all<T>(reader);
 }
@@ -57,7 +57,7 @@ Element element_of(T&& value) {
 template <class F>
 F callable_of(const Element& element) {
   std::vector<Fd> fds = fds_of(element);
-  const GrantedProxies granted(server_here(), objects_of(element));
+  const GrantedProxies granted(server_here(), references_of(element));
   Reader reader(bytes_of_element(element), fds);
   return decode_callable<F>(reader);
 }

@@ -1,0 +1,413 @@
+#include "ipc/manager/pool_objects.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <ipc/detail/codec.hpp>
+#include <ipc/error.hpp>
+#include <ipc/process.hpp>
+
+#include "ipc/manager/machine.hpp"
+
+namespace ipc::manager {
+
+using detail::PoolQuestion;
+using detail::ResultStyle;
+using detail::ServedKind;
+using detail::TaskHeader;
+using detail::Writer;
+
+namespace {
+
+/// The keeper takes so many at a time.
+constexpr std::size_t most_orders = 256;
+
+Bytes bytes_of(const std::exception_ptr& error) {
+  Writer out;
+  write_error(out, error);
+  return out.take().bytes;
+}
+
+}  // namespace
+
+// --- results -------------------------------------------------------------------------------------------------------------
+
+Result::Result(std::shared_ptr<Desk> desk, std::uint64_t session, ResultStyle style)
+    : Object(ServedKind::result), desk_(std::move(desk)), session_(session), style_(style) {}
+
+Result::~Result() {
+  for (const Slot& slot : slots_) {
+    if (!slot.done) desk_->withdraw(slot.ticket, false);
+  }
+}
+
+std::uint64_t Result::add(std::uint64_t ticket) {
+  slots_.push_back({.ticket = ticket, .value = {}, .error = {}});
+  ++unfinished_;
+  return first_ + slots_.size() - 1;
+}
+
+void Result::succeed(std::uint64_t index, Element value, Machine& machine) {
+  at(index).value = std::move(value);
+  settled(index, machine);
+}
+
+void Result::fail(std::uint64_t index, const Bytes& error, Machine& machine) {
+  if (error_.empty()) error_ = error;
+  if (style_ == ResultStyle::stream) at(index).error = error;
+  settled(index, machine);
+}
+
+void Result::settled(std::uint64_t index, Machine& machine) {
+  const auto self = shared_from_this();  // The client that made the call may be the last to hold it.
+  at(index).done = true;
+  ++done_;
+  if (style_ == ResultStyle::stream) arrived_.push_back(index);
+  if (--unfinished_ == 0) machine.settled(session_, id);
+  serve(machine);
+}
+
+void Result::perform(Call& call) {
+  const bool stream = style_ == ResultStyle::stream;
+  switch (call.op) {
+    case Op::get:
+      return get(call);
+    case Op::wait:
+      if (ready()) return;
+      if (!call.patient()) return call.nothing();
+      call.wait_in(waiters_);
+      return;
+    case Op::pop: {
+      const bool in_order = call.in.raw<std::uint8_t>() != 0;
+      if (!stream) fail_operation();
+      if (const auto index = next(in_order)) return write_next(call.out, *call.peer.session, *index);
+      if (!call.patient() || slots_.empty()) return call.nothing();
+      call.wait_in(waiters_).flag = in_order;
+      return;
+    }
+    case Op::extend: {
+      const auto header = call.in.raw<TaskHeader>();
+      return desk_->take_tasks(call, header, std::static_pointer_cast<Result>(shared_from_this()));
+    }
+    case Op::status: {
+      detail::ResultStatus status;
+      status.done = done_;
+      status.ready = static_cast<std::uint8_t>(ready());
+      status.failed = static_cast<std::uint8_t>(!error_.empty());
+      status.cancelled = static_cast<std::uint8_t>(cancelled_);
+      call.out.raw(status);
+      return;
+    }
+    case Op::cancel:
+      return cancel(call);
+    default:
+      fail_operation();
+  }
+}
+
+void Result::get(Call& call) {
+  if (style_ == ResultStyle::stream) fail_operation();
+  if (ready()) return write(call.out, *call.peer.session);
+  if (!call.patient()) return call.nothing();
+  call.wait_in(waiters_);
+}
+
+void Result::cancel(Call& call) {
+  if (!cancelled_ && !ready()) {
+    cancelled_ = true;
+    const auto error = bytes_of(std::make_exception_ptr(Cancelled("The task was cancelled.")));
+    error_ = error;
+    for (std::uint64_t index = first_; index < first_ + slots_.size(); ++index) {
+      if (at(index).done) continue;
+      desk_->withdraw(at(index).ticket, true);
+      fail(index, error, call.machine);
+    }
+  }
+  call.out.raw(static_cast<std::uint8_t>(cancelled_));
+}
+
+/// In place of an answer begun as `done`, if there is an error.
+void Result::write(Writer& out, Session& session) const {
+  if (!error_.empty()) {
+    out.truncate(0, 0);
+    out.bytes(error_.data(), error_.size());
+    return;
+  }
+  out.raw(style_);
+  for (const Slot& slot : slots_) Machine::put(out, session, slot.value);
+}
+
+std::optional<std::uint64_t> Result::next(bool in_order) const {
+  if (!in_order) return arrived_.empty() ? std::nullopt : std::optional(arrived_.front());
+  const auto slot = std::ranges::find_if(slots_, [](const Slot& each) { return !each.taken; });
+  if (slot == slots_.end() || !slot->done) return std::nullopt;
+  return first_ + static_cast<std::uint64_t>(slot - slots_.begin());
+}
+
+void Result::write_next(Writer& out, Session& session, std::uint64_t index) {
+  Slot& slot = at(index);
+  out.raw(index);
+  out.raw(static_cast<std::uint8_t>(slot.error.empty()));
+  if (slot.error.empty())
+    Machine::put(out, session, slot.value);
+  else
+    out.bytes(slot.error.data(), slot.error.size());
+  slot = {.ticket = slot.ticket, .value = {}, .error = {}, .done = true, .taken = true};
+  std::erase(arrived_, index);
+  for (; !slots_.empty() && slots_.front().taken; ++first_) slots_.pop_front();
+}
+
+void Result::serve(Machine& machine) {
+  if (style_ != ResultStyle::stream) {
+    if (!ready()) return;
+    while (!waiters_.empty()) {
+      Waiter& waiter = *waiters_.front();
+      machine.answer(waiter, [&](Writer& out, Session& session) {
+        if (waiter.op != Op::wait) write(out, session);
+      });
+    }
+    return;
+  }
+  for (auto place = waiters_.begin(); place != waiters_.end();) {
+    Waiter& waiter = **place++;
+    const auto index = next(waiter.flag);
+    if (index) machine.answer(waiter, [&](Writer& out, Session& session) { write_next(out, session, *index); });
+  }
+}
+
+// --- the desk, as clients see it -----------------------------------------------------------------------------------------
+
+void Desk::perform_for_client(Call& call) {
+  switch (call.op) {
+    case Op::submit:
+      return submit(call);
+    case Op::inquire:
+      return inquire(call);
+    case Op::size:
+      call.out.raw(std::uint64_t{static_cast<std::uint32_t>(workers_)});
+      return;
+    case Op::close:
+      closed_ = true;
+      return leave_when_done(call.machine);
+    case Op::abort:
+      return terminate(call.machine);
+    case Op::join:
+      if (!closed_) throw UsageError("The pool is still running: close() or terminate() it before join().");
+      if (ended_) return;
+      if (!call.patient()) return call.nothing();
+      call.wait_in(joiners_);
+      return;
+    default:
+      fail_operation();
+  }
+}
+
+void Desk::check_usable() const {
+  if (terminated_) throw UsageError("The pool has been terminated: it takes no more tasks.");
+  if (closed_) throw UsageError("The pool has been closed: it takes no more tasks.");
+  if (ended_) throw PoolTerminated("The process that ran the managed pool has ended, and its workers with it. Make a new pool.");
+}
+
+void Desk::submit(Call& call) {
+  const auto header = call.in.raw<TaskHeader>();
+  if (header.style >= ResultStyle::count) throw EncodingError("A client asked for a result in a style that there is not.");
+  const auto result = std::make_shared<Result>(std::static_pointer_cast<Desk>(shared_from_this()), call.owner.session, header.style);
+  take_tasks(call, header, result);
+  call.machine.enroll(result);
+  if (!result->ready()) call.machine.pend(call.owner.session, result);
+  serve_keeper(call.machine);
+  if (header.wait == 0) {
+    Machine::refer(*call.peer.session, result);
+    call.out.raw(result->id);
+    return;
+  }
+  call.object = result;
+  result->get(call);
+}
+
+void Desk::take_tasks(Call& call, const TaskHeader& header, const std::shared_ptr<Result>& result) {
+  check_usable();
+  auto tasks = call.take_all();
+  const bool idle = result->ready();
+  for (Element& task : tasks) {
+    const std::uint64_t ticket = ++last_ticket_;
+    tasks_[ticket] = {result.get(), result->add(ticket), false};
+    orders_.push_back({.kind = OrderKind::run, .ticket = ticket, .header = header, .task = std::move(task)});
+  }
+  if (result->id == 0) return;  // It begins.
+  if (idle && !result->ready()) call.machine.pend(result->session(), result);
+  serve_keeper(call.machine);
+}
+
+void Desk::inquire(Call& call) {
+  const auto question = call.in.raw<PoolQuestion>();
+  const auto argument = call.in.raw<std::int64_t>();
+  if (question == PoolQuestion::resize) {
+    check_usable();
+    if (argument < 1) throw std::invalid_argument("A pool needs at least 1 process, not " + std::to_string(argument) + ".");
+  }
+  const auto result = std::make_shared<Result>(std::static_pointer_cast<Desk>(shared_from_this()), call.owner.session, ResultStyle::whole);
+  // Of workers that have left there is nothing to tell.
+  if (!leaving_ && !ended_) {
+    const std::uint64_t ticket = ++last_ticket_;
+    tasks_[ticket] = {result.get(), result->add(ticket), false};
+    orders_.push_back({.kind = OrderKind::inquire, .ticket = ticket, .header = {}, .task = {}, .question = question, .argument = argument});
+  }
+  if (question == PoolQuestion::resize) workers_ = static_cast<std::int32_t>(argument);
+  call.machine.enroll(result);
+  call.object = result;
+  result->get(call);
+  serve_keeper(call.machine);
+}
+
+void Desk::terminate(Machine& machine) {
+  if (terminated_) return;
+  terminated_ = closed_ = leaving_ = true;
+  fail_all(std::make_exception_ptr(PoolTerminated("The pool was terminated before this task had a result.")), machine);
+  orders_.clear();
+  orders_.push_back({.kind = OrderKind::stop, .header = {}, .task = {}});
+  serve_keeper(machine);
+}
+
+// --- the desk, as the keeper sees it -------------------------------------------------------------------------------------
+
+void Desk::perform(Call& call) {
+  switch (call.op) {
+    case Op::pop:
+      if (!orders_.empty()) return give_orders(call.out, *call.peer.session);
+      if (!call.patient()) return call.nothing();
+      call.wait_in(keeper_);
+      return;
+    case Op::outcome:
+      return take_outcome(call);
+    default:
+      fail_operation();
+  }
+}
+
+void Desk::give_orders(Writer& out, Session& session) {
+  for (std::size_t count = 0; count < most_orders && !orders_.empty(); ++count) {
+    const Order order = std::move(orders_.front());
+    orders_.pop_front();
+    const auto task = tasks_.find(order.ticket);
+    const bool is_task = order.kind == OrderKind::run || order.kind == OrderKind::inquire;
+    if (is_task && task == tasks_.end()) continue;  // Withdrawn.
+    if (is_task) task->second.handed_out = true;
+    out.raw(order.kind);
+    out.raw(order.ticket);
+    if (order.kind == OrderKind::run) {
+      out.raw(order.header);
+      Machine::put(out, session, order.task);
+    } else if (order.kind == OrderKind::inquire) {
+      out.raw(order.question);
+      out.raw(order.argument);
+    }
+  }
+}
+
+void Desk::serve_keeper(Machine& machine) {
+  if (orders_.empty() || keeper_.empty()) return;
+  machine.answer(*keeper_.front(), [&](Writer& out, Session& session) { give_orders(out, session); });
+}
+
+void Desk::take_outcome(Call& call) {
+  const auto ticket = call.in.raw<std::uint64_t>();
+  const bool is_value = call.in.raw<std::uint8_t>() != 0;
+  const auto task = tasks_.find(ticket);
+  if (task == tasks_.end()) return;  // Cancelled, or nobody wants it.
+  Element value;
+  Bytes error;
+  if (is_value) {
+    value = call.take();
+  } else {
+    const std::size_t size = call.in.remaining();
+    if (size == 0) throw EncodingError("A task failed without an error.");
+    const std::byte* begin = call.in.take(size);
+    error.assign(begin, begin + size);
+  }
+  const auto [result, index, handed_out] = task->second;
+  tasks_.erase(task);
+  if (is_value)
+    result->succeed(index, std::move(value), call.machine);
+  else
+    result->fail(index, error, call.machine);
+  leave_when_done(call.machine);
+}
+
+void Desk::withdraw(std::uint64_t ticket, bool running) {
+  const auto task = tasks_.find(ticket);
+  if (task == tasks_.end()) return;
+  const bool handed_out = task->second.handed_out;
+  tasks_.erase(task);
+  if (handed_out && !leaving_) {
+    orders_.push_back({.kind = running ? OrderKind::cancel : OrderKind::withdraw, .ticket = ticket, .header = {}, .task = {}});
+  }
+  serve_keeper(home());
+  leave_when_done(home());
+}
+
+void Desk::leave_when_done(Machine& machine) {
+  if (!closed_ || leaving_ || !tasks_.empty()) return;
+  leaving_ = true;
+  orders_.push_back({.kind = OrderKind::leave, .header = {}, .task = {}});
+  serve_keeper(machine);
+}
+
+void Desk::fail_all(const std::exception_ptr& error, Machine& machine) {
+  const auto bytes = bytes_of(error);
+  while (!tasks_.empty()) {
+    const Task task = tasks_.begin()->second;
+    tasks_.erase(tasks_.begin());
+    task.result->fail(task.index, bytes, machine);
+  }
+}
+
+void Desk::dismiss() noexcept {
+  terminated_ = closed_ = leaving_ = true;
+  fail_all(std::make_exception_ptr(PoolTerminated("The last proxy of the managed pool has gone, and the pool with it.")), home());
+  orders_.clear();
+  if (!ended_) home().outlet().stop_keeper(id);
+}
+
+void Desk::keeper_ended(Machine& machine) {
+  ended_ = true;
+  fail_all(std::make_exception_ptr(
+               PoolTerminated("The process that ran the managed pool was killed, and its workers with it. Make a new pool.")),
+           machine);
+  orders_.clear();
+  while (!joiners_.empty()) machine.answer(*joiners_.front());
+}
+
+// --- pools ---------------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<Object> make_pool(Call& call) {
+  auto terms = call.in.raw<detail::ManagedPoolTerms>();
+  if (terms.processes == 0) terms.processes = process_cpu_count();
+  if (terms.processes < 1) throw std::invalid_argument("A pool needs at least 1 process, not " + std::to_string(terms.processes) + ".");
+  if (terms.max_tasks_per_child < 0) throw std::invalid_argument("max_tasks_per_child must be at least 1; leave it out for no limit.");
+  if (terms.start_method > StartMethod::forkserver) throw EncodingError("A client asked for a start method that there is not.");
+  const std::size_t name_size = call.in.count(1);
+  const std::string name(reinterpret_cast<const char*>(call.in.take(name_size)), name_size);
+  std::optional<Element> initializer;
+  if (!call.in.at_end()) initializer = call.take();
+  auto desk = std::make_shared<Desk>(terms.processes);
+  call.machine.enroll(desk);
+  Writer letter;
+  letter.raw(desk->id);
+  letter.raw(terms);
+  detail::encode(letter, name);
+  letter.raw(static_cast<std::uint8_t>(initializer.has_value()));
+  if (initializer) {
+    letter.bytes(initializer->bytes.data(), initializer->bytes.size());
+    if (initializer->baggage != nullptr) {
+      for (Fd& fd : initializer->baggage->fds) letter.fd(std::move(fd));
+    }
+  }
+  call.machine.outlet().start_keeper(desk->id, letter);
+  return std::make_shared<Pool>(std::move(desk));
+}
+
+}  // namespace ipc::manager
