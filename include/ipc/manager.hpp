@@ -42,6 +42,8 @@ struct ManagerOptions {
   std::size_t max_connections = 8192;
   /// Who has not said within this time who it is, is disconnected.
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
+  /// Runs in the server process before it serves. What it throws, the maker of the manager throws.
+  std::function<void()> initializer = {};
   /// For `serve`: called once with the address, when clients can connect.
   std::function<void(const std::string& address)> on_serving = {};
 };
@@ -196,6 +198,7 @@ class Manager {
   ArrayProxy<T> Array(const Named& name, const What& what) const {
     return make<ArrayProxy<T>>(Kind::array, tag<T>(), name, [&](Request& request) {
       if constexpr (std::integral<What>) {
+        if (std::cmp_less(what, 0)) detail::fail_negative_size();
         const T zero{};
         for (What i = 0; i < what; ++i) request.put(zero);
       } else {

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/type_name.hpp>
@@ -33,6 +36,33 @@ struct TaggedValue {
 
 }  // namespace detail
 
+/// A copy of a managed namespace: what `NamespaceProxy::get_value` gives. A handle on what was then; any thread may read it.
+class NamespaceValue {
+ public:
+  /// As of `NamespaceProxy`.
+  template <class T>
+  T get(std::string_view name) const {
+    const Value& value = find(name);
+    auto fds = detail::duplicates(value.content.fds);
+    const detail::GrantedProxies granted(server_, value.references);
+    detail::Reader reader(value.content.bytes, fds);
+    return detail::decode_all<detail::TaggedValue<T>>(reader).value;
+  }
+  bool has(std::string_view name) const { return values_->contains(name); }
+  /// In alphabetical order.
+  std::vector<std::string> names() const;
+
+ private:
+  friend class NamespaceProxy;
+  struct Value {
+    detail::Message content;
+    detail::References references;
+  };
+  const Value& find(std::string_view name) const;
+  detail::ServerId server_{};
+  std::shared_ptr<std::map<std::string, Value, std::less<>>> values_;
+};
+
 /// Names with values of any type, in a manager's server; made by `Manager::Namespace`. For the rest see `ListProxy`.
 class NamespaceProxy : public detail::ProxyBase {
   using Op = detail::Op;
@@ -55,6 +85,7 @@ class NamespaceProxy : public detail::ProxyBase {
     request.put(detail::TaggedValue<detail::SentAs<V>>{std::forward<V>(value)}).send();
   }
   bool has(std::string_view name) const;
+  NamespaceValue get_value() const;
   /// Throws `std::out_of_range` when there is no such name.
   void del(std::string_view name) const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +22,7 @@ namespace detail {
 
 [[noreturn]] void fail_full_queue();
 [[noreturn]] void fail_empty_queue();
+[[noreturn]] void fail_closed_queue();
 
 }  // namespace detail
 
@@ -50,7 +52,7 @@ class BasicQueueProxy : public detail::ProxyBase {
   /// One round trip for all; waits for room where there is not enough.
   template <class Range>
   void put_many(const Range& items) const {
-    Request request(reference(), Op::insert);
+    Request request(opened(), Op::insert);
     for (const auto& item : items) request.put(static_cast<const T&>(item));
     request.send();
   }
@@ -72,17 +74,20 @@ class BasicQueueProxy : public detail::ProxyBase {
     return get_many_by(max, Deadline::after(time));
   }
 
-  std::size_t qsize() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
+  std::size_t qsize() const { return static_cast<std::size_t>(Request(opened(), Op::size).send().in().template raw<std::uint64_t>()); }
   bool empty() const { return qsize() == 0; }
   bool full() const {
-    auto reply = Request(reference(), Op::size).send();
+    auto reply = Request(opened(), Op::size).send();
     reply.in().template raw<std::uint64_t>();
     return reply.in().template raw<std::uint8_t>() != 0;
   }
   /// As `Queue::shutdown`.
-  void shutdown(bool immediate = false) const { Request(reference(), Op::abort).raw(static_cast<std::uint8_t>(immediate)).send(); }
+  void shutdown(bool immediate = false) const { Request(opened(), Op::abort).raw(static_cast<std::uint8_t>(immediate)).send(); }
+  /// In this process: this proxy and its copies are used no more. Again is fine.
+  void close() const noexcept { closed_->store(true); }
+  bool closed() const noexcept { return closed_->load(); }
   /// A copy of what is in it.
-  std::vector<T> get_value() const { return Request(reference(), Op::slice).send().template take_all<T>(); }
+  std::vector<T> get_value() const { return Request(opened(), Op::slice).send().template take_all<T>(); }
 
   /// `for (T item : queue)`: takes items until the queue is shut down and empty.
   class Iterator {
@@ -112,17 +117,21 @@ class BasicQueueProxy : public detail::ProxyBase {
   BasicQueueProxy(detail::ServedKind kind, detail::Reader& reader) : ProxyBase(kind, detail::type_tag<T>(), reader) {}
 
  private:
-  bool put_by(const T& item, Deadline deadline) const { return Request(reference(), Op::insert, deadline).put(item).send().done(); }
+  bool put_by(const T& item, Deadline deadline) const { return Request(opened(), Op::insert, deadline).put(item).send().done(); }
   std::optional<T> get_by(Deadline deadline) const {
-    auto reply = Request(reference(), Op::pop, deadline).raw(std::uint64_t{1}).send();
+    auto reply = Request(opened(), Op::pop, deadline).raw(std::uint64_t{1}).send();
     if (!reply.done()) return std::nullopt;
     return reply.template take<T>();
   }
   std::vector<T> get_many_by(std::size_t max, Deadline deadline) const {
     if (max == 0) return {};
-    auto reply = Request(reference(), Op::pop, deadline).raw(std::uint64_t{max}).send();
+    auto reply = Request(opened(), Op::pop, deadline).raw(std::uint64_t{max}).send();
     if (!reply.done()) return {};
     return reply.template take_all<T>();
+  }
+  const detail::Reference& opened() const {
+    if (closed()) detail::fail_closed_queue();
+    return reference();
   }
   std::optional<T> next() const {
     try {
@@ -135,6 +144,8 @@ class BasicQueueProxy : public detail::ProxyBase {
     if (!item) detail::fail_empty_queue();
     return std::move(*item);
   }
+
+  std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 /// A queue in a manager's server, made by `Manager::Queue`.

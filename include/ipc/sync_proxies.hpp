@@ -32,6 +32,8 @@ class LockProxyBase : public ProxyBase {
   void unlock() const;
   /// True while it is held by somebody whose predecessor died holding it.
   [[nodiscard]] bool recovered() const;
+  /// Whether anybody holds it now.
+  bool get_value() const;
 
  protected:
   using ProxyBase::ProxyBase;
@@ -74,15 +76,11 @@ class ConditionProxy : public detail::LockProxyBase {
   }
   template <class Predicate>
   void wait(Predicate predicate) const {
-    while (!predicate()) wait();
+    wait_until_true(predicate, detail::Deadline::never());
   }
   template <class Rep, class Period, class Predicate>
   bool wait_for(std::chrono::duration<Rep, Period> time, Predicate predicate) const {
-    const auto deadline = detail::Deadline::after(time);
-    for (;;) {
-      if (predicate()) return true;
-      if (!wait_by(deadline) && deadline.expired()) return static_cast<bool>(predicate());
-    }
+    return wait_until_true(predicate, detail::Deadline::after(time));
   }
   void notify(int n = 1) const;
   void notify_all() const;
@@ -95,6 +93,14 @@ class ConditionProxy : public detail::LockProxyBase {
       : LockProxyBase(detail::ServedKind::condition, 0, std::move(reference)) {}
   explicit ConditionProxy(detail::Reader& reader) : LockProxyBase(detail::ServedKind::condition, 0, reader) {}
   bool wait_by(detail::Deadline deadline) const;
+  template <class Predicate>
+  bool wait_until_true(Predicate& predicate, detail::Deadline deadline) const {
+    notify(0);  // Throws unless this thread holds the lock.
+    for (;;) {
+      if (predicate()) return true;
+      if (!wait_by(deadline) && deadline.expired()) return static_cast<bool>(predicate());
+    }
+  }
 };
 
 /// The interface of `Semaphore`.
@@ -168,6 +174,7 @@ class BarrierProxy : public detail::ProxyBase {
   void reset() const;
   int parties() const;
   int n_waiting() const;
+  int get_value() const { return n_waiting(); }
   [[nodiscard]] bool broken() const;
 
   static BarrierProxy ipc_decode(detail::Reader& reader) { return BarrierProxy(reader); }

@@ -16,6 +16,8 @@ class Manager;
 
 namespace detail {
 
+[[noreturn]] void fail_negative_size();
+
 template <class T>
 void exchange_value(TypedCall& call) {
   call.result = std::make_unique<Element>(std::move(*call.element));

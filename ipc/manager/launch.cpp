@@ -38,6 +38,7 @@ int serve_as(process::Birth birth, const Fd& starter, const ServerOptions& optio
   detail::Writer news;
   std::unique_ptr<Server> server;
   try {
+    if (options.initializer) options.initializer();
     server = std::make_unique<Server>(options);
     news.raw(Start::listening);
     detail::encode(news, server->address());

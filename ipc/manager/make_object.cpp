@@ -37,11 +37,10 @@ std::shared_ptr<Object> make_barrier(Call& call) {
   const auto parties = call.in.raw<std::int32_t>();
   const auto patience = call.in.raw<std::int64_t>();
   if (parties < 1) throw std::invalid_argument("A barrier needs at least one party.");
-  auto barrier = std::make_shared<Barrier>(parties, patience);
-  const std::size_t size = call.in.remaining();
-  const std::byte* action = call.in.take(size);
-  barrier->action.assign(action, action + size);
-  return barrier;
+  detail::TypedCall operation;
+  detail::TypedOperation action = nullptr;
+  if (!call.in.at_end()) action = call.take_operation(operation);
+  return std::make_shared<Barrier>(parties, patience, action, std::move(operation));
 }
 
 std::shared_ptr<Object> make_semaphore(ServedKind kind, Call& call) {

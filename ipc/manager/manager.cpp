@@ -74,7 +74,8 @@ ServerOptions server_options(const ManagerOptions& options) {
           .authkey = options.authkey,
           .max_message_size = options.max_message_size,
           .max_connections = options.max_connections,
-          .greeting_timeout = options.handshake_timeout};
+          .greeting_timeout = options.handshake_timeout,
+          .initializer = options.initializer};
 }
 
 }  // namespace
@@ -89,6 +90,7 @@ Manager Manager::connect(std::string_view address, const ManagerOptions& options
 }
 
 void Manager::serve(const ManagerOptions& options) {
+  if (options.initializer) options.initializer();
   manager::Server server(manager::server_options(options));
   if (options.on_serving) options.on_serving(server.address());
   server.run();

@@ -86,17 +86,24 @@ void Call::nothing() {
 
 Waiter& Call::wait_in(WaitQueue& queue) { return machine.wait(*this, queue); }
 
-void Call::run(detail::TypedCall& operation) {
+detail::TypedOperation Call::take_operation(detail::TypedCall& arguments) {
   const auto token = in.raw<detail::Token>();
   const auto count = in.raw<std::uint32_t>();
-  for (std::uint32_t i = 0; i < count; ++i) operation.arguments.push_back(take());
-  const auto run = reinterpret_cast<detail::TypedOperation>(reinterpret_cast<std::uintptr_t>(detail::resolve(token)));
+  for (std::uint32_t i = 0; i < count; ++i) arguments.arguments.push_back(take());
+  return reinterpret_cast<detail::TypedOperation>(reinterpret_cast<std::uintptr_t>(detail::resolve(token)));
+}
+
+void Call::run(detail::TypedCall& operation) {
+  run_operation(take_operation(operation), operation);
+  if (operation.result != nullptr) put(*operation.result);
+}
+
+void run_operation(detail::TypedOperation operation, detail::TypedCall& call) {
   try {
-    run(operation);
+    operation(call);
   } catch (...) {
     throw Thrown{std::current_exception()};
   }
-  if (operation.result != nullptr) put(*operation.result);
 }
 
 Object::~Object() {

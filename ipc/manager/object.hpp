@@ -94,7 +94,11 @@ class Call {
   bool patient() const noexcept { return patience != 0; }
   /// Reads the operation and its arguments, runs it, and writes what it gives.
   void run(detail::TypedCall& operation);
+  detail::TypedOperation take_operation(detail::TypedCall& arguments);
 };
+
+/// Runs code of a client's: what it throws goes to whoever asked for it, as thrown there.
+void run_operation(detail::TypedOperation operation, detail::TypedCall& call);
 
 /// An object as the server has it. One thread.
 class Object : public detail::Served, public std::enable_shared_from_this<Object> {

@@ -58,13 +58,6 @@ struct Letter {
   std::shared_ptr<Message> initializer;
 };
 
-std::vector<Fd> duplicates(const std::vector<Fd>& fds) {
-  std::vector<Fd> all;
-  all.reserve(fds.size());
-  for (const Fd& fd : fds) all.push_back(fd.duplicate());
-  return all;
-}
-
 detail::PoolSettings settings_from(const Letter& letter) {
   detail::PoolSettings settings;
   settings.processes = letter.terms.processes;
@@ -75,14 +68,14 @@ detail::PoolSettings settings_from(const Letter& letter) {
   if (letter.terms.max_rss != 0) settings.max_rss = static_cast<std::size_t>(letter.terms.max_rss);
   if (letter.initializer == nullptr) return settings;
   settings.initializer = [call = letter.initializer] {
-    auto fds = duplicates(call->fds);
+    auto fds = detail::duplicates(call->fds);
     Reader in(call->bytes, fds);
     Writer nothing;
     detail::run_call(in, nothing);
   };
   settings.ship_initializer = [call = letter.initializer](Writer& out) {
     out.bytes(call->bytes.data(), call->bytes.size());
-    for (Fd& fd : duplicates(call->fds)) out.fd(std::move(fd));
+    for (Fd& fd : detail::duplicates(call->fds)) out.fd(std::move(fd));
   };
   return settings;
 }

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -8,6 +7,7 @@
 #include <ipc/pool_proxy.hpp>
 #include <ipc/queue_proxy.hpp>
 #include <ipc/sync_proxies.hpp>
+#include <ipc/value_proxy.hpp>
 
 /// The parts of the proxies that know no type.
 
@@ -26,11 +26,14 @@ void fail_missing_name(std::string_view name) { throw std::out_of_range("The nam
 void fail_other_type(const std::string& type) {
   throw EncodingError("The name's value is of another type than " + type + ", which get was asked for.");
 }
+void fail_negative_size() { throw std::invalid_argument("An array cannot have fewer than 0 elements."); }
 void fail_full_queue() { throw Full("The queue had no room in time."); }
+void fail_closed_queue() { throw UsageError("This process has closed the queue."); }
 void fail_empty_queue() { throw Empty("The queue had no item in time."); }
 
 bool LockProxyBase::take(Deadline deadline) const { return Request(reference(), Op::lock, deadline).send().done(); }
 void LockProxyBase::unlock() const { Request(reference(), Op::unlock).send(); }
+bool LockProxyBase::get_value() const { return Request(reference(), Op::get).send().in().raw<std::uint8_t>() != 0; }
 bool LockProxyBase::recovered() const { return Request(reference(), Op::recovered).send().in().raw<std::uint8_t>() != 0; }
 
 }  // namespace detail
@@ -53,11 +56,42 @@ void NamespaceProxy::del(std::string_view name) const {
   if (!request.send().done()) detail::fail_missing_name(name);
 }
 
+NamespaceValue NamespaceProxy::get_value() const {
+  auto reply = Request(reference(), Op::slice).send();
+  NamespaceValue copy;
+  copy.server_ = reference().server();
+  copy.values_ = std::make_shared<std::map<std::string, NamespaceValue::Value, std::less<>>>();
+  while (!reply.in().at_end()) {
+    const std::size_t size = reply.in().count(1);
+    const std::string name(reinterpret_cast<const char*>(reply.in().take(size)), size);
+    auto piece = reply.next();
+    NamespaceValue::Value& value = (*copy.values_)[name];
+    value.content = {{piece.bytes.begin(), piece.bytes.end()}, std::move(piece.fds)};
+    value.references = std::move(piece.references);
+  }
+  return copy;
+}
+
+std::vector<std::string> NamespaceValue::names() const {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : *values_) all.push_back(name);
+  return all;
+}
+
+const NamespaceValue::Value& NamespaceValue::find(std::string_view name) const {
+  const auto value = values_->find(name);
+  if (value == values_->end()) detail::fail_missing_name(name);
+  return value->second;
+}
+
 // --- synchronisation -----------------------------------------------------------------------------------------------------
 
 bool ConditionProxy::wait_by(Deadline deadline) const { return Request(reference(), Op::wait, deadline).send().done(); }
 
-void ConditionProxy::notify(int n) const { Request(reference(), Op::notify).raw(static_cast<std::uint32_t>(std::max(n, 0))).send(); }
+void ConditionProxy::notify(int n) const {
+  if (n < 0) throw std::invalid_argument("notify: the number of waiters must not be negative");
+  Request(reference(), Op::notify).raw(static_cast<std::uint32_t>(n)).send();
+}
 
 void ConditionProxy::notify_all() const { Request(reference(), Op::notify).raw(UINT32_MAX).send(); }
 

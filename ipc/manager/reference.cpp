@@ -126,6 +126,13 @@ void ElementFrame::close() {
   for (const auto& reference : noted_.references) writer_.raw(reference->id());
 }
 
+std::vector<Fd> duplicates(const std::vector<Fd>& fds) {
+  std::vector<Fd> all;
+  all.reserve(fds.size());
+  for (const Fd& fd : fds) all.push_back(fd.duplicate());
+  return all;
+}
+
 std::exception_ptr exception_of(Outcome outcome, Reader& in) {
   if (outcome == Outcome::thrown) return decode_exception(in);
   const auto pid = outcome == Outcome::worker_lost ? in.raw<std::int32_t>() : 0;
@@ -198,10 +205,8 @@ Request& Request::put_encoded(const Message& message, const References& referenc
 // --- on the server -------------------------------------------------------------------------------------------------------
 
 std::vector<Fd> fds_of(const Element& element) {
-  std::vector<Fd> fds;
-  if (element.baggage == nullptr) return fds;
-  for (const Fd& fd : element.baggage->fds) fds.push_back(fd.duplicate());
-  return fds;
+  if (element.baggage == nullptr) return {};
+  return duplicates(element.baggage->fds);
 }
 
 References references_of(const Element& element) {

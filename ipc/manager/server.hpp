@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,6 +32,7 @@ struct ServerOptions {
   std::size_t max_message_size = 0;
   std::size_t max_connections = 0;
   std::chrono::nanoseconds greeting_timeout{};
+  std::function<void()> initializer;
 };
 
 /// Throws `UsageError` for a TCP address without an authkey, `std::invalid_argument` for one that is none.

@@ -21,6 +21,9 @@ void Mutex::perform(Call& call) {
     case Op::recovered:
       call.out.raw(static_cast<std::uint8_t>(recovered(call.owner)));
       return;
+    case Op::get:
+      call.out.raw(static_cast<std::uint8_t>(held()));
+      return;
     default:
       fail_operation();
   }
@@ -33,8 +36,8 @@ void Mutex::lock(Call& call) {
       ++depth_;
       return;
     }
-    if (!call.patient()) return call.nothing();
-    throw UsageError("This thread holds the lock already and would wait for itself; use an RLock to take it again.");
+    // With a time limit it is a wait as others.
+    if (call.patience < 0) throw UsageError("This thread holds the lock already and would wait for itself; use an RLock to take it again.");
   }
   if (!call.patient()) return call.nothing();
   call.wait_in(queue_).amount = 1;
@@ -97,6 +100,9 @@ void Condition::perform(Call& call) {
       return mutex_->unlock(call);
     case Op::recovered:
       call.out.raw(static_cast<std::uint8_t>(mutex_->recovered(call.owner)));
+      return;
+    case Op::get:
+      call.out.raw(static_cast<std::uint8_t>(mutex_->held()));
       return;
     case Op::wait: {
       mutex_->require_holder(call.owner);
@@ -227,23 +233,19 @@ void Barrier::arrive(Call& call) {
     call.wait_in(queue_);
     return;
   }
-  if (!action.empty()) run_action(call);
+  if (action_ != nullptr) run_action(call.machine);
   for (std::int32_t i = 0; !queue_.empty(); ++i) {
     call.machine.answer(*queue_.front(), [&](detail::Writer& out, Session&) { out.raw(i); });
   }
   call.out.raw(index);
 }
 
-void Barrier::run_action(Call& call) {
+void Barrier::run_action(Machine& machine) {
   try {
-    detail::Reader in(action);
-    detail::Writer nothing;
-    Call act(call.machine, call.peer, Op::typed, call.owner, 0, call.now, in, nothing);
-    detail::TypedCall operation;
-    act.run(operation);
+    run_operation(action_, action_call_);
   } catch (...) {
     broken_ = true;
-    turn_away(call.machine);
+    turn_away(machine);
     throw;
   }
 }

@@ -23,6 +23,7 @@ class Mutex final : public Object {
   void lock(Call& call);
   void unlock(Call& call);
   bool held_by(const Owner& owner) const noexcept { return depth_ != 0 && holder_ == owner; }
+  bool held() const noexcept { return depth_ != 0; }
   void require_holder(const Owner& owner) const;
   /// Frees it, however often it was taken, and tells how often that was.
   std::size_t give_away(const Owner& owner, Machine& machine);
@@ -82,20 +83,22 @@ class Event final : public Object {
 
 class Barrier final : public Object {
  public:
-  Barrier(std::int32_t parties, std::int64_t patience) : Object(detail::ServedKind::barrier), parties_(parties), patience_(patience) {}
+  /// The action may be null. What it takes is in `call`.
+  Barrier(std::int32_t parties, std::int64_t patience, detail::TypedOperation action, detail::TypedCall call)
+      : Object(detail::ServedKind::barrier), parties_(parties), patience_(patience), action_(action), action_call_(std::move(call)) {}
   void perform(Call& call) override;
   void give_up(Waiter& waiter, Machine& machine) override;
   void forget(const Waiter& waiter, Machine& machine) override;
-  /// The operation of its action, token and arguments; empty: none.
-  Bytes action;
 
  private:
   void arrive(Call& call);
-  void run_action(Call& call);
+  void run_action(Machine& machine);
   void turn_away(Machine& machine);
 
   std::int32_t parties_;
   std::int64_t patience_;
+  detail::TypedOperation action_;
+  detail::TypedCall action_call_;
   bool broken_ = false;
   WaitQueue queue_;
 };

@@ -139,6 +139,9 @@ class ElementFrame {
   NotedProxies noted_;
 };
 
+/// For whoever decodes the same message again and again.
+std::vector<Fd> duplicates(const std::vector<Fd>& fds);
+
 /// What an answer that is not `done` tells; `in` is behind its first byte. Not of `nothing`.
 std::exception_ptr exception_of(Outcome outcome, Reader& in);
 

@@ -68,7 +68,7 @@ void give(TypedCall& call, F f) {
   if constexpr (std::is_void_v<std::invoke_result_t<F&>>)
     f();
   else
-    call.result = std::make_unique<Element>(element_of<SentAs<std::invoke_result_t<F&>>>(f()));
+    call.result = std::make_unique<Element>(element_of(f()));
 }
 
 template <class T, class F>
