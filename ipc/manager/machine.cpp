@@ -151,6 +151,9 @@ bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Write
     case Op::end:
       peer.watches = true;
       return false;
+    case Op::rings:
+      if (!outlet_.open_rings(peer.id, out)) throw UsageError("This connection cannot go on through rings in shared memory.");
+      return true;
     default:
       break;
   }

@@ -60,6 +60,8 @@ class Outlet {
   virtual void start_keeper(detail::ObjectId desk, detail::Writer& letter);
   /// Kills it; no error if it has ended.
   virtual void stop_keeper(detail::ObjectId /*desk*/) noexcept {}
+  /// Has the connection go on through rings, whose other end goes into the answer; false where it cannot.
+  virtual bool open_rings(ConnectionId /*of*/, detail::Writer& /*answer*/) { return false; }
 };
 
 /// The server of a manager, as a function from requests to answers: no I/O, no clock. One thread.

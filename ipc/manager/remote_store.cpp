@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 
 #include "ipc/os/at_fork.hpp"
 #include "ipc/os/random.hpp"
+#include "ipc/transport/address.hpp"
 #include "ipc/transport/client.hpp"
 #include "ipc/transport/socket_connection.hpp"
 
@@ -84,12 +84,15 @@ class StoreRegister {
   std::vector<RemoteStore*> stores_;
 };
 
+RemoteStore::RemoteStore(std::string address, std::optional<AuthKey> key)
+    : address_(std::move(address)),
+      key_(std::move(key)),
+      near_(transport::Address::parse(address_).family == transport::Address::Family::unix_socket) {}
+
 std::shared_ptr<RemoteStore> RemoteStore::connect(const std::string& address, const std::optional<AuthKey>& key) {
   std::shared_ptr<RemoteStore> store(new RemoteStore(address, key));
   os::fill_random(store->session_);
-  auto line = std::make_unique<Line>();
-  line->connection = store->open({.session = store->session_});
-  line->idle = true;
+  auto line = std::make_unique<Line>(Line{ServerLine(store->open({.session = store->session_}), store->near_), true});
   // Where this process reaches it already, that session serves: one for each server.
   if (auto known = StoreRegister::instance().find(store->server_)) return known;
   store->lines_.push_back(std::move(line));
@@ -153,9 +156,9 @@ RemoteStore::Line& RemoteStore::borrow() {
     }
     session = session_;
   }
-  auto fresh = std::make_unique<Line>();
+  std::unique_ptr<Line> fresh;
   try {
-    fresh->connection = open({.session = session});
+    fresh = std::make_unique<Line>(Line{ServerLine(open({.session = session}), near_)});
   } catch (const std::system_error& e) {
     if (e.code() == std::errc::connection_refused || e.code() == std::errc::no_such_file_or_directory) fail_lost();
     throw;
@@ -177,16 +180,7 @@ void RemoteStore::drop(Line& line) noexcept {
 Message RemoteStore::call(Writer& request) {
   Line& line = borrow();
   try {
-    line.connection->send(detail::ConnectionCore::Kind::bytes, request);
-    if (!line.spin.spin([&] { return line.connection->poll(detail::Deadline::expired_already()); })) {
-      line.connection->poll(detail::Deadline::never());
-      line.spin.woke();
-    }
-    const auto incoming = line.connection->receive(detail::ConnectionCore::any_size, {});
-    Message answer;
-    answer.fds.assign(std::make_move_iterator(incoming.fds.begin()), std::make_move_iterator(incoming.fds.end()));
-    answer.bytes = line.connection->take();
-    line.connection->release();
+    Message answer = line.connection.call(request);
     give_back(line);
     return answer;
   } catch (const EndOfFile&) {
@@ -214,7 +208,7 @@ void RemoteStore::release(ObjectId id, std::uint32_t count) noexcept {
     writer.raw(count);
     Line& line = borrow();
     try {
-      line.connection->send_bytes(writer.view());
+      line.connection.send(writer);
       give_back(line);
     } catch (...) {
       drop(line);
@@ -283,10 +277,7 @@ void RemoteStore::become_child() noexcept {
   lines_.clear();
   session_ = childs_session_;
   if (childs_line_ == nullptr) return;
-  auto line = std::make_unique<Line>();
-  line->connection = std::move(childs_line_);
-  line->idle = true;
-  lines_.push_back(std::move(line));
+  lines_.push_back(std::make_unique<Line>(Line{ServerLine(std::move(childs_line_), near_), true}));
 }
 
 }  // namespace ipc::manager

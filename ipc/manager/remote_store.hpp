@@ -12,8 +12,8 @@
 #include <ipc/detail/connection_core.hpp>
 #include <ipc/detail/reference.hpp>
 
-#include "ipc/base/spin.hpp"
 #include "ipc/manager/greeting.hpp"
+#include "ipc/manager/server_line.hpp"
 
 namespace ipc::manager {
 
@@ -44,11 +44,10 @@ class RemoteStore final : public detail::ObjectStore {
   friend class StoreRegister;
   /// One connection. While a call uses it, it is not idle.
   struct Line {
-    std::unique_ptr<detail::ConnectionCore> connection;
+    ServerLine connection;
     bool idle = false;
-    base::SpinBudget spin;
   };
-  RemoteStore(std::string address, std::optional<AuthKey> key) : address_(std::move(address)), key_(std::move(key)) {}
+  RemoteStore(std::string address, std::optional<AuthKey> key);
 
   std::unique_ptr<detail::ConnectionCore> open(const Greeting& greeting);
   Line& borrow();
@@ -63,6 +62,7 @@ class RemoteStore final : public detail::ObjectStore {
 
   const std::string address_;
   const std::optional<AuthKey> key_;
+  const bool near_;  // On this machine.
   detail::ServerId server_{};
   std::mutex mutex_;
   detail::ServerId session_{};

@@ -1,5 +1,6 @@
 #include "ipc/manager/server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 
@@ -14,15 +15,16 @@ namespace ipc::manager {
 namespace {
 
 using detail::Deadline;
-using transport::FrameStatus;
 
+/// What the epoll calls what it watches: a connection's socket by the connection, its doorbell by that and a bit more.
 enum Tag : std::uint64_t { reception_tag, timer_tag, parent_tag, keepers_tag, first_connection };
+constexpr std::uint64_t bell_of = std::uint64_t{1} << 63;
 
-/// All that a stranger has to say fits in there.
-constexpr std::size_t max_greeting = 256;
-constexpr std::size_t fds_per_answer = 253;
-/// A larger buffer is given back.
-constexpr std::size_t max_kept = std::size_t{1} << 16;
+/// While clients talk through rings, sockets and the timer have their turn after so many rounds…
+constexpr unsigned rounds_between_looks = 32;
+/// …and a client that has said nothing for so many turns of theirs has to ring.
+constexpr unsigned silence_allowed = 8;
+constexpr unsigned looks_between_calls = 16;
 
 detail::ServerId fresh_id() {
   detail::ServerId id{};
@@ -65,32 +67,51 @@ Server::Server(ServerOptions options)
 }
 
 Server::~Server() {
-  for (auto& [id, line] : lines_) epoll_.remove(line.socket.get());
+  for (auto& [id, client] : clients_) epoll_.remove(client.line.socket());
 }
 
 void Server::run(int parent) {
   if (parent >= 0) epoll_.add(parent, parent_tag);
   std::array<std::uint64_t, 64> tags{};
-  while (!machine_.shut_down()) {
+  for (unsigned rounds = 0; !machine_.shut_down(); ++rounds) {
+    const bool talking = serve_lively();
+    if (talking && rounds % rounds_between_looks != 0) continue;
     set_timer();
-    const std::size_t count = wait(tags);
+    const std::size_t count = wait(tags, talking);
     for (const std::uint64_t tag : std::span(tags).first(count)) {
       if (tag == parent_tag) return;
-      if (tag == reception_tag) welcome();
-      if (tag == timer_tag) expire();
-      if (tag == keepers_tag) {
+      if (tag == reception_tag) {
+        welcome();
+      } else if (tag == timer_tag) {
+        expire();
+      } else if (tag == keepers_tag) {
         for (const detail::ObjectId desk : keepers_.ended()) machine_.keeper_ended(desk);
+      } else if ((tag & bell_of) != 0) {
+        answer_bell(tag & ~bell_of);
+      } else {
+        serve(tag);
       }
-      if (tag >= first_connection) serve(tag);
       bury();
     }
   }
 }
 
-std::size_t Server::wait(std::span<std::uint64_t> tags) {
+std::size_t Server::wait(std::span<std::uint64_t> tags, bool talking) {
+  if (talking) {
+    dismiss_silent();
+    return epoll_.wait(tags, false);
+  }
   std::size_t count = 0;
+  unsigned looks = 0;
+  const auto ready = [&] {
+    if (std::ranges::any_of(lively_, [](const Client* client) { return client->line.rings()->stirs(); })) return true;
+    // A system call takes as long as many looks at memory.
+    if (!lively_.empty() && ++looks % looks_between_calls != 0) return false;
+    return (count = epoll_.wait(tags, false)) != 0;
+  };
   // A kernel wake takes longer than most calls: whoever has just asked may ask again.
-  if (spin_.spin([&] { return (count = epoll_.wait(tags, false)) != 0; })) return count;
+  if (spin_.spin(ready)) return count;
+  if (!all_asleep()) return 0;
   count = epoll_.wait(tags, true);
   spin_.woke();
   return count;
@@ -100,16 +121,14 @@ void Server::welcome() {
   try {
     while (auto newcomer = reception_.next(false)) {
       if (!newcomer->failure.empty()) continue;
-      if (lines_.size() >= options_.max_connections) {
+      if (clients_.size() >= options_.max_connections) {
         os::shut_down(newcomer->socket.get());
         continue;
       }
       const ConnectionId id = ++last_;
-      Line& line = lines_[id];
-      line.socket = std::move(newcomer->socket);
-      line.passes_descriptors = os::passes_descriptors(line.socket.get());
-      line.reader.set_limit(max_greeting);
-      epoll_.add(line.socket.get(), id);
+      ClientLine line(std::move(newcomer->socket));
+      epoll_.add(line.socket(), id);
+      clients_.try_emplace(id, Client{.id = id, .line = std::move(line)});
       machine_.connect(id);
       strangers_.emplace_back(Deadline::Clock::now() + options_.greeting_timeout, id);
     }
@@ -121,57 +140,93 @@ void Server::welcome() {
 }
 
 void Server::serve(ConnectionId id) {
-  const auto found = lines_.find(id);
-  if (found == lines_.end() || found->second.broken) return;
-  Line& line = found->second;
-  if (!line.unsent.empty()) {
-    if (!flush(line)) return hang_up(id);
-    if (line.unsent.empty()) watch(id, line, os::Interest::readable);
-    return;
-  }
-  try {
-    if (!receive(id, line)) hang_up(id);
-  } catch (const std::exception&) {  // Out of memory or descriptors for this one.
-    hang_up(id);
+  const auto found = clients_.find(id);
+  if (found == clients_.end() || found->second.broken) return;
+  Client& client = found->second;
+  if (!client.line.has_unsent()) {
+    take_request(client, &ClientLine::listen_at_socket);
+  } else if (!client.line.flush()) {
+    hang_up(client);
+  } else if (!client.line.has_unsent()) {
+    watch(client, os::Interest::readable);
   }
 }
 
-bool Server::receive(ConnectionId id, Line& line) {
-  // Whoever sends on and on lets the others have their turn.
-  for (int pieces = 0; pieces < 4; ++pieces) {
-    const auto result =
-        os::receive_stream(line.socket.get(), line.reader.room(), line.passes_descriptors ? &line.received_fds : nullptr, false);
-    if (result.status == os::StreamStatus::would_block) return true;
-    if (result.status == os::StreamStatus::closed || result.lost_fds) return false;
-    const auto status = line.reader.advance(result.size);
-    if (status == FrameStatus::incomplete) continue;
-    if (status != FrameStatus::complete || line.received_fds.size() > fds_per_answer) return false;
-    const bool stranger = !machine_.greeted(id);
-    if (!machine_.receive(id, line.reader.message(), line.received_fds, Deadline::Clock::now())) return false;
-    line.received_fds.clear();
-    line.reader.next();
-    if (stranger) line.reader.set_limit(options_.max_message_size);
-    return true;
+void Server::answer_bell(ConnectionId id) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end() || found->second.broken) return;
+  Client& client = found->second;
+  try {
+    if (!client.line.rings()->answer_bell()) return hang_up(client);
+  } catch (const std::exception&) {  // It sends what is no doorbell.
+    return hang_up(client);
   }
-  return true;
+  client.silence = 0;
+  if (std::exchange(client.lively, true)) return;
+  lively_.push_back(&client);
+}
+
+bool Server::serve_lively() {
+  bool talking = false;
+  for (Client* client : lively_) {
+    if (client->broken || !client->line.rings()->stirs()) continue;
+    // Whoever asks before it has taken its last answer does not keep to the protocol.
+    if (client->line.has_unsent())
+      hang_up(*client);
+    else if (take_request(*client, &ClientLine::listen_at_rings))
+      talking = true;
+    client->silence = 0;
+  }
+  bury();
+  return talking;
+}
+
+void Server::dismiss_silent() {
+  std::erase_if(lively_, [](Client* client) {
+    if (++client->silence <= silence_allowed) return false;
+    client->lively = !client->line.rings()->ask_for_bell();
+    return !client->lively;
+  });
+}
+
+bool Server::all_asleep() {
+  std::erase_if(lively_, [](Client* client) {
+    client->lively = !client->line.rings()->ask_for_bell();
+    return !client->lively;
+  });
+  return lively_.empty();
+}
+
+bool Server::take_request(Client& client, ClientLine::Heard (ClientLine::*listen)()) {
+  try {
+    switch ((client.line.*listen)()) {
+      case ClientLine::Heard::nothing:
+        return false;
+      case ClientLine::Heard::end:
+        hang_up(client);
+        return false;
+      case ClientLine::Heard::request:
+        break;
+    }
+    const bool stranger = !machine_.greeted(client.id);
+    if (!machine_.receive(client.id, client.line.request(), client.line.request_fds(), Deadline::Clock::now())) hang_up(client);
+    client.line.forget_request();
+    if (stranger) client.line.set_limit(options_.max_message_size);
+    return true;
+  } catch (const std::exception&) {  // Out of memory or descriptors for this one, or what it sent is none of ours.
+    hang_up(client);
+    return false;
+  }
 }
 
 void Server::send(ConnectionId to, detail::Writer& answer) {
-  const auto found = lines_.find(to);
-  if (found == lines_.end()) return;
-  Line& line = found->second;
-  const transport::FrameHeader header(answer.size());
-  line.unsent.assign(header.bytes().begin(), header.bytes().end());
-  line.unsent.insert(line.unsent.end(), answer.view().begin(), answer.view().end());
-  line.sent = 0;
-  line.fds = std::move(answer.fds());
-  answer.fds().clear();
-  const bool can_be_sent = line.fds.empty() || (line.passes_descriptors && line.fds.size() <= fds_per_answer);
-  if (!can_be_sent || !flush(line)) {
-    line.broken = true;
-    broken_.push_back(to);
-  } else if (!line.unsent.empty()) {
-    watch(to, line, os::Interest::writable);
+  const auto found = clients_.find(to);
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (!client.line.answer(answer)) {
+    hang_up(client);
+  } else if (client.line.has_unsent()) {
+    watch(client, os::Interest::writable);
   }
 }
 
@@ -179,40 +234,21 @@ void Server::start_keeper(detail::ObjectId desk, detail::Writer& letter) {
   keepers_.start(desk, listening_.address, options_.authkey, letter);
 }
 
-bool Server::flush(Line& line) {
-  try {
-    while (line.sent != line.unsent.size()) {
-      std::array<int, fds_per_answer> fds{};
-      for (std::size_t i = 0; i < line.fds.size(); ++i) fds.at(i) = line.fds[i].get();
-      const std::array pieces{std::span<const std::byte>(line.unsent).subspan(line.sent)};
-      const auto result = os::send_stream(line.socket.get(), pieces, std::span(fds).first(line.fds.size()), false);
-      if (result.status == os::StreamStatus::would_block) return true;
-      if (result.status == os::StreamStatus::closed) return false;
-      line.sent += result.size;
-      line.fds.clear();
-    }
-  } catch (const std::system_error&) {
-    return false;
-  }
-  if (line.unsent.capacity() > max_kept)
-    line.unsent = Bytes();
-  else
-    line.unsent.clear();
-  line.sent = 0;
+bool Server::open_rings(ConnectionId of, detail::Writer& answer) {
+  const auto found = clients_.find(of);
+  if (found == clients_.end() || !found->second.line.open_rings(answer)) return false;
+  epoll_.add(found->second.line.rings()->socket(), of | bell_of);
   return true;
 }
 
-void Server::watch(ConnectionId id, Line& line, os::Interest interest) {
-  if (line.interest == interest) return;
-  line.interest = interest;
-  epoll_.change(line.socket.get(), id, interest);
+void Server::watch(Client& client, os::Interest interest) {
+  if (std::exchange(client.interest, interest) == interest) return;
+  epoll_.change(client.line.socket(), client.id, interest);
 }
 
-void Server::hang_up(ConnectionId id) {
-  const auto found = lines_.find(id);
-  if (found == lines_.end() || found->second.broken) return;
-  found->second.broken = true;
-  broken_.push_back(id);
+void Server::hang_up(Client& client) {
+  if (std::exchange(client.broken, true)) return;
+  broken_.push_back(client.id);
 }
 
 void Server::bury() {
@@ -220,9 +256,11 @@ void Server::bury() {
   while (!broken_.empty()) {
     const ConnectionId id = broken_.back();
     broken_.pop_back();
-    const auto line = lines_.extract(id);
-    if (line.empty()) continue;
-    epoll_.remove(line.mapped().socket.get());
+    const auto client = clients_.extract(id);
+    if (client.empty()) continue;
+    if (client.mapped().lively) std::erase(lively_, &client.mapped());
+    if (const auto* rings = client.mapped().line.rings()) epoll_.remove(rings->socket());
+    epoll_.remove(client.mapped().line.socket());
     machine_.disconnect(id);
     if (!welcoming_) {
       epoll_.change(reception_.fd(), reception_tag, os::Interest::readable);
@@ -237,12 +275,13 @@ void Server::expire() {
   const Time now = Deadline::Clock::now();
   machine_.expire(now);
   for (; !strangers_.empty() && strangers_.front().first <= now; strangers_.pop_front()) {
-    if (lines_.contains(strangers_.front().second) && !machine_.greeted(strangers_.front().second)) hang_up(strangers_.front().second);
+    const auto stranger = clients_.find(strangers_.front().second);
+    if (stranger != clients_.end() && !machine_.greeted(stranger->first)) hang_up(stranger->second);
   }
 }
 
 void Server::set_timer() {
-  while (!strangers_.empty() && (!lines_.contains(strangers_.front().second) || machine_.greeted(strangers_.front().second))) {
+  while (!strangers_.empty() && (!clients_.contains(strangers_.front().second) || machine_.greeted(strangers_.front().second))) {
     strangers_.pop_front();
   }
   Time next = machine_.next_deadline().value_or(Time::max());

@@ -17,11 +17,11 @@
 #include <ipc/listener.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/manager/client_line.hpp"
 #include "ipc/manager/machine.hpp"
 #include "ipc/manager/pool_keeper.hpp"
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/endpoint.hpp"
-#include "ipc/transport/framing.hpp"
 #include "ipc/transport/reception.hpp"
 
 namespace ipc::manager {
@@ -40,6 +40,9 @@ void require_key(const ServerOptions& options);
 
 /// The loop around a `Machine`: one thread for all clients. It never waits for one of them: what a client does not read waits
 /// in a buffer of its own, which holds one answer, because nothing more is read from it until that is gone.
+///
+/// Of the clients that have rings, those who have just said something are *lively*: they are looked at in turns, without a
+/// system call. Whoever says nothing for a while is asked to ring its doorbell next time; so are all before the server sleeps.
 class Server final : Outlet {
  public:
   /// Listens. Throws as `Listener`; `UsageError` for TCP without an authkey.
@@ -50,33 +53,38 @@ class Server final : Outlet {
   void run(int parent = -1);
 
  private:
-  struct Line {
-    Fd socket;
-    bool passes_descriptors = false;
-    transport::FrameReader reader;
-    std::vector<Fd> received_fds;
-    Bytes unsent;  ///< The answer, from `sent` on.
-    std::size_t sent = 0;
-    std::vector<Fd> fds;  ///< That go with its first byte.
+  struct Client {
+    ConnectionId id = 0;
+    ClientLine line;
     os::Interest interest = os::Interest::readable;
     bool broken = false;
+    bool lively = false;   ///< Its rings are looked at, and its doorbell is not asked for.
+    unsigned silence = 0;  ///< How often it had said nothing meanwhile.
   };
-  using Lines = std::unordered_map<ConnectionId, Line>;
+  using Clients = std::unordered_map<ConnectionId, Client>;
 
   void send(ConnectionId to, detail::Writer& answer) override;
+  bool open_rings(ConnectionId of, detail::Writer& answer) override;
   void start_keeper(detail::ObjectId desk, detail::Writer& letter) override;
   void stop_keeper(detail::ObjectId desk) noexcept override { keepers_.stop(desk); }
   void welcome();
+  /// Its socket is ready.
   void serve(ConnectionId id);
-  bool receive(ConnectionId id, Line& line);
-  bool flush(Line& line);
-  void watch(ConnectionId id, Line& line, os::Interest interest);
-  void hang_up(ConnectionId id);
+  /// Its doorbell has rung.
+  void answer_bell(ConnectionId id);
+  /// Those who may have said something in their rings, one request each; whether there was one.
+  bool serve_lively();
+  void dismiss_silent();
+  bool all_asleep();
+  /// Has the machine perform the request that `listen` finds.
+  bool take_request(Client& client, ClientLine::Heard (ClientLine::*listen)());
+  void watch(Client& client, os::Interest interest);
+  void hang_up(Client& client);
   void bury();
   void expire();
   void set_timer();
-  /// Tags of what is ready, at least one.
-  std::size_t wait(std::span<std::uint64_t> tags);
+  /// Tags of what is ready. With none, somebody has said something in its rings.
+  std::size_t wait(std::span<std::uint64_t> tags, bool talking);
 
   Keepers keepers_;  // First: its nursery has nothing of what follows.
   ServerOptions options_;
@@ -88,7 +96,8 @@ class Server final : Outlet {
   Fd timer_;
   Time timer_at_ = Time::max();
   bool welcoming_ = true;
-  Lines lines_;
+  Clients clients_;
+  std::vector<Client*> lively_;
   std::vector<ConnectionId> broken_;
   std::deque<std::pair<Time, ConnectionId>> strangers_;  // When their time to greet is over.
   ConnectionId last_;

@@ -18,6 +18,13 @@ namespace {
 /// Bits of an encoded end's second byte.
 enum EndBits : std::uint8_t { second_side = 1, can_receive = 2, can_send = 4 };
 
+void encode_end(unsigned bits, Fd memory, Fd socket, detail::Writer& writer) {
+  writer.raw(detail::CoreKind::pipe);
+  writer.raw(static_cast<std::uint8_t>(bits));
+  writer.fd(std::move(memory));
+  writer.fd(std::move(socket));
+}
+
 /// One end of a pipe. The sending and the receiving half share nothing that changes.
 class PipeConnection final : public detail::ConnectionCore {
  public:
@@ -73,11 +80,7 @@ class PipeConnection final : public detail::ConnectionCore {
   void encode(detail::Writer& writer) override {
     const unsigned bits =
         (side_ != 0 ? unsigned{second_side} : 0u) | (readable() ? unsigned{can_receive} : 0u) | (writable() ? unsigned{can_send} : 0u);
-    Fd memory = memory_->fd().duplicate();
-    writer.raw(detail::CoreKind::pipe);
-    writer.raw(static_cast<std::uint8_t>(bits));
-    writer.fd(std::move(memory));
-    writer.fd(std::move(socket_));
+    encode_end(bits, memory_->fd().duplicate(), std::move(socket_), writer);
   }
 
  private:
@@ -112,6 +115,10 @@ PipeEnds make_pipe(bool duplex, std::size_t capacity) {
   const unsigned second_bits = second_side | can_send | (duplex ? unsigned{can_receive} : 0u);
   return {std::make_unique<PipeConnection>(memory, std::move(first), static_cast<std::uint8_t>(first_bits)),
           std::make_unique<PipeConnection>(memory, std::move(second), static_cast<std::uint8_t>(second_bits))};
+}
+
+void encode_second_end(Fd memory, Fd socket, detail::Writer& writer) {
+  encode_end(unsigned{second_side} | can_receive | can_send, std::move(memory), std::move(socket), writer);
 }
 
 std::unique_ptr<detail::ConnectionCore> decode_pipe_end(detail::Reader& reader) {

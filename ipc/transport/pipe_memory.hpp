@@ -23,6 +23,8 @@ class PipeMemory {
   std::byte* data(std::size_t side) const noexcept { return data_[side].data(); }
   std::size_t capacity() const noexcept { return data_[0].size(); }
   const Fd& fd() const noexcept { return fd_; }
+  /// For somebody else to open. This process needs it for that only.
+  Fd take_fd() noexcept { return std::move(fd_); }
 
  private:
   PipeMemory(Fd fd, std::size_t capacity);

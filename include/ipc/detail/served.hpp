@@ -50,6 +50,7 @@ enum class Op : std::uint8_t {
   number,     ///< How many objects there are.
   shut_down,  ///< Ends the server.
   end,        ///< Is never answered: the connection's end is.
+  rings,      ///< The answer brings a pipe's end, through which the connection goes on (see `manager::ClientLine`).
   size,
   get,
   set,
