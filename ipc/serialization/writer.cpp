@@ -7,6 +7,16 @@ namespace ipc::detail {
 void Writer::grow(std::size_t size) {
   const std::size_t used = this->size();
   const std::size_t wanted = std::max({used + size, 2 * static_cast<std::size_t>(end_ - begin_), std::size_t{256}});
+  if (larger_ != nullptr && heap_ == nullptr) {
+    const auto room = larger_->larger_room(wanted);
+    if (!room.empty()) {
+      if (used != 0) std::memmove(room.data(), begin_, used);
+      begin_ = room.data();
+      current_ = begin_ + used;
+      end_ = begin_ + room.size();
+      return;
+    }
+  }
   // Not value-initialised: a message of many megabytes would be written twice.
   auto bigger = std::unique_ptr<std::byte[]>(new std::byte[wanted]);
   if (used != 0) std::memcpy(bigger.get(), begin_, used);

@@ -48,7 +48,9 @@ Channel::Channel(Seed seed, Side side)
       words_(reinterpret_cast<ChannelWords*>(control_.data())),  // SUBTLE: a fresh memfd is zeros, and zeros are a valid ChannelWords.
       side_(side.index),
       outgoing_(words_->rings[side_], data_[side_].data(), data_[side_].size()),
-      incoming_(words_->rings[1 - side_], data_[1 - side_].data(), data_[1 - side_].size()) {
+      incoming_(words_->rings[1 - side_], data_[1 - side_].data(), data_[1 - side_].size()),
+      bulk_out_(words_->bulk[side_]),
+      bulk_in_(words_->bulk[1 - side_]) {
   memory_.reset();  // The mappings keep it.
 }
 
@@ -61,6 +63,16 @@ std::span<std::byte> Channel::payload_room() {
 }
 
 void Channel::commit(RecordHeader header, detail::Writer& payload) {
+  if (!bulk_out_.owns(payload.view().data())) return commit_to_ring(header, payload);
+  // It stays where it is, and is as visible as what says so.
+  detail::Writer reference(payload_room());
+  reference.fds() = std::move(payload.fds());
+  reference.raw(bulk_out_.take(payload.size(), reference.fds()));
+  header.in_bulk = 1;
+  commit_to_ring(header, reference);
+}
+
+void Channel::commit_to_ring(RecordHeader header, detail::Writer& payload) {
   header.size = payload.size();
   header.fds = static_cast<std::uint16_t>(payload.fds().size());
   if (payload.fds().size() > UINT16_MAX) throw EncodingError("A message carries more than 65535 descriptors.");
@@ -174,7 +186,7 @@ std::optional<Record> Channel::receive() {
       assembling_.reset();
       padding_due_ = padded(header.size) - sizeof(RecordHeader) - static_cast<std::size_t>(header.size);
       stuck_at_ = 0;
-      return Record{header, assembled_, collect_fds(header.fds)};
+      return record(header, assembled_);
     }
     if (bytes.size() < sizeof(RecordHeader)) return std::nullopt;
     RecordHeader header;
@@ -185,7 +197,7 @@ std::optional<Record> Channel::receive() {
       if (stuck_at_ < padded(header.size)) return std::nullopt;
       stuck_at_ = 0;
       to_release_ = padded(header.size);
-      return Record{header, incoming_.readable(0).subspan(sizeof header, static_cast<std::size_t>(header.size)), collect_fds(header.fds)};
+      return record(header, incoming_.readable(0).subspan(sizeof header, static_cast<std::size_t>(header.size)));
     }
     // It grows with what arrives; what the header promises is believed only as far as it costs nothing but addresses.
     assembled_.clear();
@@ -195,7 +207,18 @@ std::optional<Record> Channel::receive() {
   }
 }
 
+Record Channel::record(const RecordHeader& header, std::span<const std::byte> payload) {
+  Record record{header, payload, collect_fds(header.fds)};
+  if (header.in_bulk == 0) return record;
+  BulkRef ref;
+  if (payload.size() != sizeof ref) fail_corrupt_ring();
+  std::memcpy(&ref, payload.data(), sizeof ref);
+  record.payload = bulk_in_.open(ref, record.fds);
+  return record;
+}
+
 void Channel::release() {
+  bulk_in_.release();
   if (to_release_ != 0) incoming_.consume(std::exchange(to_release_, 0));
   if (assembled_.capacity() > 4 * incoming_.capacity() && !assembling_)
     assembled_ = Bytes();

@@ -20,6 +20,7 @@
 #include "ipc/base/spin.hpp"
 #include "ipc/os/mapping.hpp"
 #include "ipc/os/mirrored_mapping.hpp"
+#include "ipc/transport/bulk.hpp"
 #include "ipc/transport/ring.hpp"
 
 namespace ipc::transport {
@@ -32,7 +33,7 @@ struct RecordHeader {
   std::uint32_t sequence = 0;
   std::uint16_t fds = 0;  ///< Descriptors that were sent through the socket before this record was published.
   std::uint8_t kind = 0;
-  std::uint8_t reserved = 0;
+  std::uint8_t in_bulk = 0;  ///< 1: the payload in the ring is a BulkRef to where the real one lies.
 };
 static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordHeader>);
 
@@ -62,19 +63,22 @@ struct ChannelWords {
     std::atomic<std::uint64_t> word;
   };
   std::array<Extra, 2> extra;
+  /// Of side s: for what is too large to lie in its ring.
+  std::array<BulkWords, 2> bulk;
 };
 static_assert(sizeof(ChannelWords) <= 4096 && std::is_standard_layout_v<ChannelWords> && std::is_trivially_destructible_v<ChannelWords>);
 
-/// One record as it was received. The payload lies in the ring, or in the channel's buffer where it was larger than that,
-/// until `Channel::release`.
+/// One record as it was received. The payload lies in the ring, in bulk beside it, or in the channel's buffer where it was
+/// larger than either, until `Channel::release`.
 struct Record {
   RecordHeader header;
   std::span<const std::byte> payload;
   std::vector<Fd> fds;
 };
 
-/// One end of a two-way stream of records between two processes: a byte ring each way in one memfd, and a packet socket
-/// that carries a byte when the other side sleeps, the descriptors, and the news of a death.
+/// One end of a two-way stream of records between two processes: a byte ring each way in one memfd, bulk memory beside it
+/// once a record is too large to lie in there, and a packet socket that carries a byte when the other side sleeps, the
+/// descriptors, and the news of a death.
 /// Only `wait` and `flush` block. One thread at a time may write, and one at a time read.
 class Channel {
  public:
@@ -93,6 +97,8 @@ class Channel {
   // --- writing -------------------------------------------------------------------------------------------------------
   /// Memory for the payload of the next record, inside the ring; empty when it has to go through the outbox.
   std::span<std::byte> payload_room();
+  /// Room beside the ring, for payloads that grow out of that.
+  detail::LargerRoom* bulk() noexcept { return &bulk_out_; }
   /// Ends the record begun by `payload_room`: `payload` was written into that memory, or into its own when it did not fit;
   /// then it waits in the outbox, which `pump` empties. Not visible before `publish`.
   void commit(RecordHeader header, detail::Writer& payload);
@@ -139,6 +145,8 @@ class Channel {
   };
   Channel(Seed seed, Side side);
 
+  void commit_to_ring(RecordHeader header, detail::Writer& payload);
+  Record record(const RecordHeader& header, std::span<const std::byte> payload);
   bool send_fds(std::vector<Fd>& fds);
   bool write_some(Outgoing& record);
   std::size_t wanted_room() const noexcept;
@@ -154,6 +162,8 @@ class Channel {
   std::size_t side_;
   RingWriter outgoing_;
   RingReader incoming_;
+  BulkWriter bulk_out_;
+  BulkReader bulk_in_;
   std::deque<Outgoing> outbox_;
   std::deque<Fd> arrived_fds_;
   Bytes assembled_;                         // A record larger than the ring, as far as it has come.

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <random>
@@ -35,8 +36,9 @@ std::string pattern(std::uint32_t sequence, std::size_t size) {
 }
 
 bool send(Channel& channel, SpinBudget& spin, std::uint32_t sequence, const std::string& text) {
-  Writer out(channel.payload_room());
-  out.bytes(text.data(), text.size());
+  Writer out(channel.payload_room(), channel.bulk());
+  out.bytes(text.data(), text.size() / 2);
+  out.bytes(text.data() + text.size() / 2, text.size() - text.size() / 2);
   channel.commit({.sequence = sequence}, out);
   return channel.flush(spin, Wake::data | Wake::room);
 }
@@ -52,9 +54,10 @@ std::optional<Record> receive(Channel& channel, SpinBudget& spin) {
 
 std::string text_of(const Record& record) { return {reinterpret_cast<const char*>(record.payload.data()), record.payload.size()}; }
 
-/// Sizes that meet every border: empty, around the ring's size, several times that.
+/// Sizes that meet every border: empty, around the ring's size, several times that, and what lies in bulk.
 std::size_t size_of(std::uint32_t sequence) {
   std::mt19937 random(sequence);
+  if (random() % 100 == 0) return random() % (100 * small_ring);
   switch (random() % 8) {
     case 0:
       return 0;
@@ -256,5 +259,55 @@ TEST_CASE("channel: impossible ring indices are an error") {
     } catch (const ipc::EncodingError&) {
     }
     ::munmap(at, 4096 + 2 * small_ring);
+  }
+}
+
+TEST_CASE("channel: what is too large for the ring lies in bulk, which grows, and goes through the ring when that is full") {
+  auto [ours, seed] = Channel::create(small_ring);
+  Channel theirs(std::move(seed));
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  // Nobody reads: each finds less room than the one before, or other memory, or none.
+  const std::vector<std::size_t> sizes{200'000, 300'000, 10, 700'000, 3 * mib, 0, 4 * mib, 4 * mib, 4 * mib, 40'000, 20 * mib};
+  for (std::uint32_t i = 0; i < sizes.size(); ++i) {
+    const std::string text = pattern(i, sizes[i]);
+    Writer out(ours.payload_room(), ours.bulk());
+    for (std::size_t at = 0; at < text.size(); at += mib) out.bytes(text.data() + at, std::min(mib, text.size() - at));
+    ours.commit({.sequence = i}, out);
+    ours.publish();
+  }
+  CHECK_FALSE(ours.outbox_empty());
+  SpinBudget spin;
+  for (std::uint32_t i = 0; i < sizes.size(); ++i) {
+    std::optional<Record> record;
+    while (!(record = theirs.receive())) {
+      ours.pump();
+      ours.publish();
+    }
+    CHECK(text_of(*record) == pattern(i, sizes[i]));
+    theirs.release();
+  }
+}
+
+TEST_CASE("channel: an impossible reference to bulk is an error") {
+  std::mt19937_64 random(5);
+  for (int trial = 0; trial < 200; ++trial) {
+    auto [ours, seed] = Channel::create(small_ring);
+    Channel theirs(std::move(seed));
+    SpinBudget spin;
+    const auto send_reference = [&](const ipc::transport::BulkRef& ref) {
+      Writer out(ours.payload_room());
+      out.raw(ref);
+      if (trial % 3 == 0) out.fd(ipc::Fd(::memfd_create("none", MFD_CLOEXEC)));
+      ours.commit({.in_bulk = 1}, out);
+      ours.publish();
+    };
+    if (trial % 2 == 0) {
+      send(ours, spin, 0, pattern(0, 100'000));
+      REQUIRE(theirs.receive());
+      theirs.release();
+    }
+    const std::uint64_t capacity = trial % 3 == 0 ? std::uint64_t{1} << (random() % 30) : 0;
+    send_reference({random() % (8 << 20), (std::uint64_t{2} << 20) + random(), capacity});
+    CHECK_THROWS_AS(theirs.receive(), ipc::EncodingError);
   }
 }

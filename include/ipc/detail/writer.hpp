@@ -12,14 +12,26 @@
 
 namespace ipc::detail {
 
+/// Somebody who has more room than the memory that a writer began in.
+class LargerRoom {
+ public:
+  LargerRoom() = default;
+  LargerRoom(LargerRoom&&) = default;
+  LargerRoom& operator=(LargerRoom&&) = default;
+  virtual ~LargerRoom() = default;
+  /// At least `wanted` bytes, or nothing. What was given out before stays readable until the writer is done with.
+  virtual std::span<std::byte> larger_room(std::size_t wanted) = 0;
+};
+
 /// Where values are encoded: a growing buffer that starts in memory the caller lends (a ring's free span, a buffer that
-/// is used again) and moves to the heap only when that is too small, and the descriptors that go along.
-/// One thread at a time.
+/// is used again), goes on in larger room if there is some, and moves to the heap only when that is too small; and the
+/// descriptors that go along. One thread at a time.
 class Writer {
  public:
   Writer() noexcept = default;
   /// Starts in `scratch`, which must outlive the writer or its next `clear`.
-  explicit Writer(std::span<std::byte> scratch) noexcept : begin_(scratch.data()), current_(begin_), end_(begin_ + scratch.size()) {}
+  explicit Writer(std::span<std::byte> scratch, LargerRoom* larger = nullptr) noexcept
+      : begin_(scratch.data()), current_(begin_), end_(begin_ + scratch.size()), larger_(larger) {}
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   ~Writer() = default;
@@ -64,6 +76,7 @@ class Writer {
   std::byte* begin_ = nullptr;
   std::byte* current_ = nullptr;
   std::byte* end_ = nullptr;
+  LargerRoom* larger_ = nullptr;
   std::unique_ptr<std::byte[]> heap_;
   std::size_t heap_size_ = 0;
   std::vector<Fd> fds_;
