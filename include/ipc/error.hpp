@@ -1,13 +1,23 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <ipc/bytes.hpp>
 
 namespace ipc {
+
+namespace detail {
+/// A place in code, as Token: which module, and how far into it.
+struct CodePlace {
+  std::uint64_t module = 0;
+  std::uint64_t offset = 0;
+};
+}  // namespace detail
 
 /// Base of what goes wrong at run time, so that one handler can catch everything this library reports about other
 /// processes. What the kernel refuses is `std::system_error`, misuse is `UsageError`; neither derives from `Error`.
@@ -84,18 +94,29 @@ class BrokenBarrier : public Error {
 /// derives from that type as well, and `catch (const std::invalid_argument&)` works as it would have there.
 class RemoteError : public Error {
  public:
-  RemoteError(const std::string& what, std::string type_name, std::string process_name, pid_t pid)
-      : Error(what), type_name_(std::move(type_name)), process_name_(std::move(process_name)), pid_(pid) {}
+  RemoteError(const std::string& what, std::string type_name, std::string process_name, pid_t pid,
+              std::vector<detail::CodePlace> thrown_at = {})
+      : Error(what),
+        type_name_(std::move(type_name)),
+        process_name_(std::move(process_name)),
+        pid_(pid),
+        thrown_at_(std::move(thrown_at)) {}
   /// The exception's type as written in C++: `std::invalid_argument`.
   const std::string& type_name() const noexcept { return type_name_; }
   /// Name of the process that threw: `PoolWorker-3`.
   const std::string& process_name() const noexcept { return process_name_; }
   pid_t pid() const noexcept { return pid_; }
+  /// The calls that led to the throw, the innermost first, a line each: "  fit(Params const&) (/usr/bin/model+0x51f2)", for what
+  /// a pool's task threw; otherwise empty. Functions have names unless the program was stripped; for files and lines:
+  /// `addr2line -Cfipe /usr/bin/model 0x51f2`. Finds the names when it is asked, which takes a moment the first time.
+  std::string backtrace() const;
+  const std::vector<detail::CodePlace>& thrown_at() const noexcept { return thrown_at_; }
 
  private:
   std::string type_name_;
   std::string process_name_;
   pid_t pid_;
+  std::vector<detail::CodePlace> thrown_at_;
 };
 
 /// The worker process that ran a task died before it had a result.

@@ -20,6 +20,7 @@
 #include <ipc/detail/codec.hpp>
 
 #include "ipc/serialization/exception_kind.hpp"
+#include "ipc/serialization/throw_probe.hpp"
 
 namespace ipc::detail {
 namespace {
@@ -125,12 +126,14 @@ void encode_details(Writer& writer, ExceptionKind kind, const std::exception& e)
   }
 }
 
-void encode_story(Writer& writer, ExceptionKind kind, const Story& story, std::string_view process_name, pid_t pid) {
+void encode_story(Writer& writer, ExceptionKind kind, const Story& story, std::string_view process_name, pid_t pid,
+                  const std::vector<CodePlace>& thrown_at) {
   writer.raw(kind);
   encode(writer, story.type_name);
   encode(writer, story.what);
   encode(writer, std::string(process_name));
   writer.raw(static_cast<std::int32_t>(pid));
+  encode(writer, thrown_at);
 }
 
 }  // namespace
@@ -152,8 +155,9 @@ std::string describe_current_exception() {
 }
 
 void encode_exception(Writer& writer, std::exception_ptr exception, std::string_view process_name, pid_t pid) {
+  const auto thrown_at = serialization::take_throw_site();
   if (exception == nullptr) {
-    encode_story(writer, ExceptionKind::other, {"std::exception_ptr", "no exception"}, process_name, pid);
+    encode_story(writer, ExceptionKind::other, {"std::exception_ptr", "no exception"}, process_name, pid, thrown_at);
     return;
   }
   try {
@@ -161,13 +165,13 @@ void encode_exception(Writer& writer, std::exception_ptr exception, std::string_
   } catch (const std::exception& e) {
     const ExceptionKind kind = kind_of(e);
     if (const auto* remote = dynamic_cast<const RemoteError*>(&e)) {
-      encode_story(writer, kind, story_of(e, 0), remote->process_name(), remote->pid());
+      encode_story(writer, kind, story_of(e, 0), remote->process_name(), remote->pid(), remote->thrown_at());
     } else {
-      encode_story(writer, kind, story_of(e, 0), process_name, pid);
+      encode_story(writer, kind, story_of(e, 0), process_name, pid, thrown_at);
     }
     encode_details(writer, kind, e);
   } catch (...) {
-    encode_story(writer, ExceptionKind::other, story_of(exception), process_name, pid);
+    encode_story(writer, ExceptionKind::other, story_of(exception), process_name, pid, thrown_at);
   }
 }
 

@@ -59,7 +59,7 @@ std::exception_ptr decode_remote(Reader& reader) {
   const auto what = decode<std::string>(reader);
   auto process_name = decode<std::string>(reader);
   const auto pid = reader.raw<std::int32_t>();
-  RemoteError remote(what, std::move(type_name), std::move(process_name), pid);
+  RemoteError remote(what, std::move(type_name), std::move(process_name), pid, decode<std::vector<detail::CodePlace>>(reader));
 
   using Kind = ExceptionKind;
   switch (kind) {

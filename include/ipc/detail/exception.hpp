@@ -13,7 +13,8 @@ namespace ipc::detail {
 
 /// What another process needs to throw `exception` again: its type as far as the standard library knows it, what(),
 /// and who threw it. The what()s of nested exceptions are appended. An exception that already came from a process
-/// keeps the name and pid of that one. Accepts any exception, also `throw 42`.
+/// keeps the name and pid of that one. Accepts any exception, also `throw 42`. In a handler for it behind one for a
+/// ThrowProbe, it also says where it was thrown.
 void encode_exception(Writer& writer, std::exception_ptr exception, std::string_view process_name, pid_t pid);
 
 /// The exception as an object that derives from the standard type it had (or the nearest standard base of its type)
