@@ -3,7 +3,10 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -18,7 +21,21 @@ namespace ipc {
 
 namespace detail {
 struct ResultAccess;
-}
+
+/// Whether a T can really be copied: containers say so of whatever is in them.
+template <class T>
+inline constexpr bool is_copyable_v = std::is_copy_constructible_v<T>;
+template <class T>
+inline constexpr bool is_copyable_v<std::vector<T>> = is_copyable_v<T>;
+template <class K, class V>
+inline constexpr bool is_copyable_v<std::map<K, V>> = is_copyable_v<V>;
+template <class T>
+inline constexpr bool is_copyable_v<std::optional<T>> = is_copyable_v<T>;
+template <class A, class B>
+inline constexpr bool is_copyable_v<std::pair<A, B>> = is_copyable_v<A>&& is_copyable_v<B>;
+template <class... T>
+inline constexpr bool is_copyable_v<std::tuple<T...>> = (is_copyable_v<T> && ...);
+}  // namespace detail
 
 /// The outcome, some time, of a call that a pool's worker runs: a value or an exception. A handle: copies mean the same
 /// outcome, and it may outlive the pool (what was pending then has failed with `PoolTerminated`). Any thread of the
@@ -112,7 +129,7 @@ class AsyncResult {
   R value() const& {
     if (job_->error()) std::rethrow_exception(job_->error());
     if constexpr (!std::is_void_v<R>) {
-      if constexpr (std::is_copy_constructible_v<R>)
+      if constexpr (detail::is_copyable_v<R>)
         return job_->value();
       else
         return std::move(job_->value());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <exception>
 #include <iterator>
 #include <memory>
@@ -22,7 +24,8 @@ namespace ipc {
 
 /// What `Pool::imap` and `imap_unordered` return: the results as they come, once. Elements are pulled from the input only
 /// as fast as results are taken, so an endless input is fine; an input passed as an lvalue must outlive this object.
-/// Destroying it gives the rest up. Move-only; one thread at a time.
+/// Destroying it gives the rest up. Move-only; one thread at a time. Once the pool is closed nothing more is pulled: after the
+/// results of what was, `next` throws `UsageError` for the elements that came too late, and it ends.
 ///
 /// An element whose function threw, or whose worker died, throws from `next` and from `++` in its place; going on
 /// afterwards gives the next result.
@@ -84,45 +87,66 @@ class ImapResults {
 
  private:
   struct State {
-    State(std::shared_ptr<detail::PoolCore> pool, F function, Input&& from, bool ordered, std::size_t chunk)
+    static constexpr std::size_t most_together = 64;
+    static constexpr auto longest_pull = std::chrono::microseconds(50);
+
+    State(std::shared_ptr<detail::PoolCore> pool, F function, Input&& from, bool ordered, std::size_t chunksize)
         : core(std::move(pool)),
-          job(std::make_shared<Job>(std::move(function), ordered)),
+          job(std::make_shared<Job>(std::move(function), ordered, chunksize)),
           input(static_cast<Input&&>(from)),
           position(std::begin(input)),
-          last(std::end(input)),
-          chunksize(chunk) {}
+          last(std::end(input)) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     ~State() { core->abandon(*job); }
 
+    /// Keeps as much in flight as the pool wants, in steps of a quarter. What was pulled is handed in together, but not
+    /// held back for an input that takes its time; nor are results that are there already.
     void pull() {
-      if (exhausted) return;
-      const std::size_t limit = std::max<std::size_t>(core->in_flight_limit() * chunksize, 1);
-      if (pulled - taken > limit - limit / 4) return;
-      while (!exhausted && pulled - taken < limit) pull_chunk();
+      if (exhausted || pulled - taken > limit - limit / 4) return;
+      limit = std::max<std::size_t>(core->in_flight_limit(), 1) * job->chunksize();
+      while (!exhausted && pulled - taken < limit) {
+        const auto start = std::chrono::steady_clock::now();
+        hand_in(pull_together());
+        const bool slow = std::chrono::steady_clock::now() - start > longest_pull;
+        together = slow ? std::max<std::size_t>(together / 2, 1) : std::min<std::size_t>(together * 2, most_together);
+        if (slow && has_arrived()) return;
+      }
     }
-    void pull_chunk() {
-      std::vector<E> elements;
-      std::exception_ptr error;
-      const std::size_t first = pulled;
+    typename Job::Batch pull_together() {
+      typename Job::Batch batch;
       try {
-        for (; elements.size() < chunksize && position != last; ++position) elements.push_back(*position);
+        for (std::size_t left = together * job->chunksize(); left != 0 && position != last; ++position, --left)
+          batch.elements.emplace_back(*position);
         exhausted = !(position != last);
       } catch (...) {
         // The input cannot be asked for more after that.
-        error = std::current_exception();
+        batch.error = std::current_exception();
         exhausted = true;
       }
-      pulled += elements.size() + (error ? 1 : 0);
-      std::uint64_t number = 0;
-      const bool any = !elements.empty();
-      const std::size_t failed_at = first + elements.size();
-      auto batch = job->pack(std::move(elements));
-      core->locked([&] {
-        if (any) number = job->add(first, std::move(batch));
-        if (error) job->add_failure(failed_at, error);
-      });
-      if (any) core->submit(job, number, 1, false);
+      return batch;
+    }
+    void hand_in(typename Job::Batch batch) {
+      job->pack(batch);
+      const bool first = pulled == 0;
+      pulled += batch.elements.size() + (batch.error ? 1 : 0);
+      detail::Tasks tasks;
+      core->locked([&] { tasks = job->add(batch); });
+      try {
+        core->submit(job, tasks.first, tasks.count, false);
+      } catch (...) {
+        if (first) throw;
+        // The pool was closed meanwhile: what was handed in before still has its results, these elements have the error.
+        exhausted = true;
+        const auto error = std::current_exception();
+        core->locked([&] {
+          for (std::uint64_t i = 0; i < tasks.count; ++i) job->fail({tasks.first + i, 1}, error);
+        });
+      }
+    }
+    bool has_arrived() {
+      if (arrived.empty()) core->locked([this] { job->take(arrived); });
+      return !arrived.empty();
     }
 
     std::optional<value_type> next(detail::Deadline deadline) {
@@ -131,16 +155,17 @@ class ImapResults {
         if (bar) bar->finish(taken);
         return std::nullopt;
       }
-      std::optional<typename Job::Outcome> outcome;
-      if (!core->wait([&] { return outcome.has_value() || job->take(outcome); }, deadline, job.get())) {
+      if (arrived.empty() && !core->wait([this] { return !arrived.empty() || job->take(arrived); }, deadline, job.get())) {
         throw TimeoutError("No further result has come within the time-out. Ask again later.");
       }
+      typename Job::Outcome outcome = std::move(arrived.front());
+      arrived.pop_front();
       ++taken;
-      index = outcome->index;
+      index = outcome.index;
       if (bar) bar->update(taken);
       pull();
-      if (auto* error = std::get_if<std::exception_ptr>(&outcome->what)) std::rethrow_exception(*error);
-      return std::move(*std::get_if<value_type>(&outcome->what));
+      if (auto* error = std::get_if<std::exception_ptr>(&outcome.what)) std::rethrow_exception(*error);
+      return std::move(*std::get_if<value_type>(&outcome.what));
     }
 
     std::shared_ptr<detail::PoolCore> core;
@@ -148,7 +173,9 @@ class ImapResults {
     Input input;  // A reference for an lvalue.
     Iterator position;
     Sentinel last;
-    std::size_t chunksize;
+    std::deque<typename Job::Outcome> arrived;  // Taken over from the job, not yet by the consumer.
+    std::size_t limit = 0;
+    std::size_t together = 1;  // Chunks that are handed in at a time.
     std::size_t pulled = 0;
     std::size_t taken = 0;
     std::size_t index = 0;

@@ -163,7 +163,7 @@ class ImapResultsProxy {
           else if constexpr (std::is_void_v<R>)
             outcomes.push_back({i, value_type{}});
           else
-            outcomes.push_back({i, detail::decode<R>(in)});
+            outcomes.push_back({i, detail::decode_element<R>(in)});
         }
       });
     }

@@ -45,8 +45,12 @@ struct PoolOptions {
   /// Runs in each worker that leaves in good order: when the pool is closed, or the worker is replaced by a fresh one. Not when
   /// it is killed, by `terminate` for instance. Only for forked workers.
   std::function<void()> worker_exit = {};
+  /// A worker that has not left so long after its last task, although it was to, is killed.
+  detail::TimeLimit worker_exit_timeout = {};
   /// A worker that has more memory resident than this, in bytes, after a task, is replaced by a fresh one.
   std::optional<std::size_t> max_rss = {};
+  /// What a task throws says where it was thrown (`RemoteError::backtrace`); costs some microseconds for each exception.
+  bool backtraces = true;
 };
 
 /// First argument of `apply` and `apply_async`: `pool.apply_async({.timeout = 2s, .retries = 1}, f, x)`.
@@ -61,7 +65,8 @@ struct TaskOptions {
 };
 
 struct MapOptions {
-  /// Elements that travel and run together; 0 is automatic.
+  /// Elements that travel and run together; 0 is automatic. Then a map makes chunks of some millisecond of work, which it
+  /// finds out on the way, and smaller ones towards the end; the lazy maps send elements one by one.
   std::size_t chunksize = 0;
   /// Not empty: shows a progress bar with this label on stderr.
   std::string progress = {};
@@ -81,7 +86,9 @@ using PoolStats = std::vector<detail::WorkerStats>;
 /// use it. Not copyable; the destructor terminates the workers and waits for their end.
 ///
 /// Workers are forked, now and later, from a single-threaded process which the constructor forks from the caller: they see
-/// memory as it was then. They ignore SIGINT and leave when this process dies, however it dies.
+/// memory as it was then. They ignore SIGINT and leave when this process dies, however it dies. So what Ctrl-C does is what
+/// this process does about it: nothing more than to die, or, with a handler of its own, anything. One that is installed
+/// with SA_RESETHAND lets a second Ctrl-C end everything at once.
 ///
 /// A worker that dies costs exactly the task that it was running: that fails with `WorkerLost`, the worker is replaced, and
 /// everything else goes on. Functions and arguments must be shippable (see callable.hpp and codec.hpp): anything else does
@@ -156,24 +163,44 @@ class Pool {
   auto map_async(F f, Range&& xs, MapOptions options = {}) {
     return map_copying<detail::Spread::no>(std::move(f), std::forward<Range>(xs), options);
   }
+  template <class F, class T>
+  auto map_async(F f, std::initializer_list<T> xs, MapOptions options = {}) {
+    return map_copying<detail::Spread::no>(std::move(f), xs, options);
+  }
   /// As `map`, for elements that are tuples or pairs: `f` gets their parts as arguments.
   template <class F, class Range>
   auto starmap(F f, Range&& xs, MapOptions options = {}) {
+    return map_waiting<detail::Spread::yes>(std::move(f), xs, options);
+  }
+  template <class F, class T>
+  auto starmap(F f, std::initializer_list<T> xs, MapOptions options = {}) {
     return map_waiting<detail::Spread::yes>(std::move(f), xs, options);
   }
   template <class F, class Range>
   auto starmap_async(F f, Range&& xs, MapOptions options = {}) {
     return map_copying<detail::Spread::yes>(std::move(f), std::forward<Range>(xs), options);
   }
+  template <class F, class T>
+  auto starmap_async(F f, std::initializer_list<T> xs, MapOptions options = {}) {
+    return map_copying<detail::Spread::yes>(std::move(f), xs, options);
+  }
   /// Results one by one, in the order of the elements, while later ones are still being worked on. See `ImapResults`.
   template <class F, class Range>
   auto imap(F f, Range&& xs, MapOptions options = {}) {
     return lazy<Range>(std::move(f), xs, true, options);
   }
+  template <class F, class T>
+  auto imap(F f, std::initializer_list<T> xs, MapOptions options = {}) {
+    return imap(std::move(f), std::vector<T>(xs), options);
+  }
   /// As `imap`, in the order in which they come.
   template <class F, class Range>
   auto imap_unordered(F f, Range&& xs, MapOptions options = {}) {
     return lazy<Range>(std::move(f), xs, false, options);
+  }
+  template <class F, class T>
+  auto imap_unordered(F f, std::initializer_list<T> xs, MapOptions options = {}) {
+    return imap_unordered(std::move(f), std::vector<T>(xs), options);
   }
 
   /// No more calls; workers leave when all that were made are done. Idempotent.
@@ -192,7 +219,8 @@ class Pool {
   /// it cannot be written.
   void trace(const std::string& path) { core_->trace(path); }
   std::vector<pid_t> worker_pids() const { return core_->worker_pids(); }
-  /// Of each worker there has been, the present ones last.
+  /// Of each worker there has been, the present ones last. Of those that left long ago (a thousand later ones have left since)
+  /// only the sums, as one entry, "earlier workers".
   PoolStats stats() const { return core_->stats(); }
 
  private:
@@ -205,7 +233,9 @@ class Pool {
     settings.initializer = std::move(options.initializer);
     settings.initializer_timeout = options.initializer_timeout.get();
     settings.worker_exit = std::move(options.worker_exit);
+    settings.worker_exit_timeout = options.worker_exit_timeout.get();
     settings.max_rss = options.max_rss;
+    settings.backtraces = options.backtraces;
     settings.not_shippable =
         "PoolOptions::initializer may hold anything, so it can run only in forked workers. Use Pool(options, f, args...) with a function "
         "that "
@@ -230,10 +260,9 @@ class Pool {
   }
 
   /// Python's rule: four chunks for each worker.
-  std::size_t chunksize_for(std::size_t size, const MapOptions& options) const {
-    if (options.chunksize == 0 && options.timeout) return 1;
+  std::size_t even_chunk(std::size_t size) const {
     const std::size_t chunks = 4 * core_->size();
-    return options.chunksize != 0 ? options.chunksize : std::max<std::size_t>(1, (size + chunks - 1) / chunks);
+    return std::max<std::size_t>(1, (size + chunks - 1) / chunks);
   }
 
   template <detail::Spread S, class F, class Range>
@@ -248,9 +277,9 @@ class Pool {
   template <detail::Spread S, class F, class E, class Input>
   auto run_map(F f, Input input, const MapOptions& options) {
     const std::size_t size = input.size();
-    auto job = std::make_shared<detail::MapJob<S, F, E, Input>>(std::move(f), std::move(input), chunksize_for(size, options));
-    job->terms = terms_from(options);
-    core_->submit(job, 0, job->chunks(), true);
+    auto job = std::make_shared<detail::MapJob<S, F, E, Input>>(std::move(f), std::move(input), terms_from(options), options.chunksize,
+                                                                even_chunk(size));
+    core_->submit(job, 0, job->tasks(), true);
     std::optional<detail::ProgressBar> bar;
     if (!options.progress.empty()) bar.emplace(options.progress, size);
     if (size != 0) {
@@ -275,18 +304,17 @@ class Pool {
       input = std::forward<Range>(xs);
     else
       input = list_of<E>(xs);
-    const std::size_t chunksize = chunksize_for(input.size(), options);
+    const std::size_t chunk = even_chunk(input.size());
     using Job = detail::MapJob<S, F, E, Input>;
-    auto job = std::make_shared<Job>(std::move(f), std::move(input), chunksize);
-    job->terms = terms_from(options);
-    core_->submit(job, 0, job->chunks(), false);
+    auto job = std::make_shared<Job>(std::move(f), std::move(input), terms_from(options), options.chunksize, chunk);
+    core_->submit(job, 0, job->tasks(), false);
     using Result = std::conditional_t<std::is_void_v<typename Job::R>, void, std::vector<detail::Kept<typename Job::R>>>;
     return AsyncResult<Result>(core_, std::move(job));
   }
   template <class E, class Range>
   static std::vector<E> list_of(Range& xs) {
     std::vector<E> list;
-    for (auto&& x : xs) list.push_back(x);
+    for (auto&& x : xs) list.emplace_back(x);
     return list;
   }
 
@@ -295,7 +323,9 @@ class Pool {
     using E = detail::RangeElement<std::remove_reference_t<Range>>;
     std::size_t total = 0;
     if constexpr (requires { std::size(xs); }) total = static_cast<std::size_t>(std::size(xs));
-    const std::size_t chunksize = options.chunksize == 0 ? 1 : options.chunksize;
+    // No input is longer, and twice as many can still be counted many times over.
+    constexpr std::size_t longest = std::size_t{1} << 40;
+    const std::size_t chunksize = std::clamp<std::size_t>(options.chunksize, 1, longest);
     return ImapResults<detail::Spread::no, F, E, Range>(core_, std::move(f), static_cast<Range&&>(xs), ordered, chunksize,
                                                         terms_from(options), options.progress, total);
   }

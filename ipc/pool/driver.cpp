@@ -94,10 +94,7 @@ void PoolState::notice_deaths() {
   for (std::size_t i = 0; i < links_.size(); ++i) entries[i].fd = links_[i]->child.pidfd();
   entries.back().fd = source_->pidfd();
   if (os::poll(entries, detail::Deadline::expired_already()) == 0) return;
-  if (entries.back().ready && !terminated_) {
-    break_down(std::make_exception_ptr(PoolTerminated("The process from which pool " + settings_.name + " gets its workers (" +
-                                                      settings_.name + "Nursery) was killed, and its workers with it. Make a new pool.")));
-  }
+  if (entries.back().ready && !terminated_) break_down(why_no_workers());
   std::vector<Link*> dead;
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (entries[i].ready || links_[i]->child.pidfd() < 0) dead.push_back(links_[i].get());

@@ -8,6 +8,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/pool/state.hpp"
+#include "ipc/process/fork_loop.hpp"
 
 namespace ipc::pool {
 namespace {
@@ -83,12 +84,12 @@ void PoolState::handle(Link& link, transport::Record& record) {
       if (trace_) trace_->task(link.lane, task, job.number_, start, ran, is_result ? "result" : "exception");
       if (job.user_code_ && is_result && !job.abandoned_) {
         const auto* rest = in.take(0);
-        job.arrivals_.push_back({task.index, {{rest, rest + in.remaining()}, std::move(record.fds)}});
+        job.arrivals_.push_back({tasks_of(task), {{rest, rest + in.remaining()}, std::move(record.fds)}});
         arrived_.push_back(job.self_);
         return;
       }
-      deliver(nullptr, job, task.index, is_result, in);
-      outcome(job);
+      deliver(nullptr, job, tasks_of(task), is_result, in);
+      outcome(job, task.count);
       return;
     }
     case RecordKind::full:
@@ -101,7 +102,7 @@ void PoolState::handle(Link& link, transport::Record& record) {
 }
 
 /// With a lock, which is not held: this decodes without it, and returns with it.
-void PoolState::deliver(Lock* lock, detail::Job& job, std::uint64_t index, bool is_result, detail::Reader& in) {
+void PoolState::deliver(Lock* lock, detail::Job& job, detail::Tasks tasks, bool is_result, detail::Reader& in) {
   class Turnstile final : public detail::Gate {
    public:
     Turnstile(Lock* lock, const PoolState& pool, const detail::Job& job) : lock_(lock), pool_(&pool), job_(&job) {}
@@ -119,11 +120,11 @@ void PoolState::deliver(Lock* lock, detail::Job& job, std::uint64_t index, bool 
   if (lock == nullptr && job.abandoned_) return;
   try {
     if (is_result)
-      job.deliver(index, in, gate);
+      job.deliver(tasks, in, gate);
     else
-      job.fail(index, detail::decode_exception(in));
+      job.fail(tasks, detail::decode_exception(in));
   } catch (...) {
-    if (gate.enter()) job.fail(index, std::current_exception());
+    if (gate.enter()) job.fail(tasks, std::current_exception());
   }
 }
 
@@ -145,9 +146,9 @@ void PoolState::dispatch() {
 
 void PoolState::hand_over(Link& link, const TaskRef& task) {
   detail::Job& job = job_of(task);
-  detail::Writer out(link.channel.payload_room());
+  detail::Writer out(link.channel.payload_room(), link.channel.bulk());
   try {
-    job.encode_task(task.index, out);
+    job.encode_tasks(tasks_of(task), out);
     link.channel.commit({.sequence = link.next_sequence, .kind = static_cast<std::uint8_t>(RecordKind::task)}, out);
   } catch (...) {
     scheduler_.not_handed_over(link.id);
@@ -167,6 +168,9 @@ bool PoolState::perform_actions() {
         if (broken()) break;
         try {
           start_worker(action->worker);
+        } catch (const process::ServerDied&) {
+          // Its end is told by its descriptor as well, but perhaps only after that of its children.
+          break_down(why_no_workers());
         } catch (...) {
           if (scheduler_.worker_lost(action->worker, false).hopeless) break_down(std::current_exception());
         }
@@ -198,7 +202,7 @@ void PoolState::take_back(Link& link) {
 /// They have their outcome; now they are over.
 void PoolState::end_cancelled(const std::vector<TaskRef>& tasks) {
   if (broken()) return;
-  for (const TaskRef& task : tasks) outcome(job_of(task));
+  for (const TaskRef& task : tasks) outcome(job_of(task), task.count);
 }
 
 void PoolState::dismiss(Link& link) {

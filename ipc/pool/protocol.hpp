@@ -20,8 +20,9 @@ enum class RecordKind : std::uint8_t { task = 1, dismiss = 2, ready = 3, init_fa
 struct Appointment {
   std::uint64_t id = 0;
   std::uint64_t max_rss = 0;  ///< In bytes; 0 is unlimited.
+  std::uint64_t trace_throws = 0;
 };
-static_assert(sizeof(Appointment) == 16 && std::is_trivially_copyable_v<Appointment>);
+static_assert(sizeof(Appointment) == 24 && std::is_trivially_copyable_v<Appointment>);
 
 /// Each ring. Larger records stream through it.
 inline constexpr std::size_t ring_capacity = std::size_t{256} * 1024;

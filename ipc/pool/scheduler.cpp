@@ -35,7 +35,7 @@ void Scheduler::submit(JobId job, std::uint64_t first, std::uint64_t count, cons
   if (!sources.empty() && sources.back().job == job && sources.back().end == first && sources.back().terms == terms)
     sources.back().end += count;
   else
-    sources.push_back({job, first, first + count, terms});
+    sources.push_back({job, first, first + count, terms, terms.most_together == 1 ? nullptr : std::make_shared<Pace>()});
   pending_ += static_cast<std::size_t>(count);
   if (levels_.size() > 1) {
     // What waits in a window gives way to what is more urgent.
@@ -52,21 +52,21 @@ void Scheduler::submit(JobId job, std::uint64_t first, std::uint64_t count, cons
   }
 }
 
-std::vector<std::uint64_t> Scheduler::withdraw(JobId job) {
-  std::vector<std::uint64_t> numbers;
+std::vector<TaskRef> Scheduler::withdraw(JobId job) {
+  std::vector<TaskRef> tasks;
   for (Level& level : levels_) {
     std::erase_if(level.sources, [&](const Source& source) {
       if (source.job != job) return false;
-      for (auto i = source.next; i < source.end; ++i) numbers.push_back(i);
+      tasks.push_back({job, source.next, source.end - source.next});
+      pending_ -= static_cast<std::size_t>(tasks.back().count);
       return true;
     });
   }
-  pending_ -= numbers.size();
-  return numbers;
+  return tasks;
 }
 
-std::vector<std::uint64_t> Scheduler::cancel(JobId job) {
-  auto numbers = withdraw(job);
+std::vector<TaskRef> Scheduler::cancel(JobId job) {
+  auto tasks = withdraw(job);
   for (auto& [id, worker] : workers_) {
     bool any = false;
     for (Held& held : worker.window) {
@@ -75,7 +75,7 @@ std::vector<std::uint64_t> Scheduler::cancel(JobId job) {
     }
     if (any) order_take_back(id, worker);
   }
-  return numbers;
+  return tasks;
 }
 
 void Scheduler::resize(std::size_t workers) {
@@ -117,6 +117,7 @@ void Scheduler::worker_ready(WorkerId id) {
 TaskRef Scheduler::finished(WorkerId id, std::chrono::nanoseconds duration) {
   Worker& worker = at(id);
   const TaskRef task = worker.window.front().task;
+  const auto pace = std::move(worker.window.front().pace);
   leaves_window(worker.window.front());
   worker.window.pop_front();
   worker.began.reset();
@@ -126,6 +127,11 @@ TaskRef Scheduler::finished(WorkerId id, std::chrono::nanoseconds duration) {
   const auto ns = static_cast<double>(duration.count());
   average_ns_ = measured_ ? average_ns_ + (ns - average_ns_) / 8 : ns;
   measured_ = true;
+  if (pace != nullptr) {
+    const double each = ns / static_cast<double>(task.count);
+    pace->task_ns = pace->longest == 0 ? each : (pace->task_ns + each) / 2;
+    pace->longest = std::max(pace->longest, task.count);
+  }
   // Half-empty windows are filled in one go.
   if (worker.window.size() * 2 <= window()) make_hungry(id, worker);
   return task;
@@ -179,6 +185,7 @@ Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started, bool killed) {
       loss.running = front.task;
     }
   }
+  if (worker.dismissed) --dismissed_;
   const bool surplus = worker.surplus;
   if (!worker.ready) {
     --starting_;
@@ -240,6 +247,7 @@ std::optional<Scheduler::TimePoint> Scheduler::time_is(TimePoint now) {
       }
       continue;
     }
+    if (worker.window.empty()) mind_exit(id, worker, now, next);
     if (worker.window.empty() || worker.doom != Cause::died || worker.overdue) continue;
     const Held& front = worker.window.front();
     if (!front.terms.timed() || front.cancelled) continue;
@@ -274,16 +282,39 @@ void Scheduler::order_take_back(WorkerId id, Worker& worker) {
 
 void Scheduler::close() { closed_ = true; }
 
+void Scheduler::note_dismissal(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  found->second.dismissed = true;
+  ++dismissed_;
+}
+
+/// Kills a worker that does not leave.
+void Scheduler::mind_exit(WorkerId id, Worker& worker, TimePoint now, std::optional<TimePoint>& next) {
+  if (!exit_limited() || !worker.dismissed || worker.doom != Cause::died) return;
+  // It was seen to be done only now, so that is when its time begins.
+  if (!worker.began) worker.began = now;
+  const TimePoint end = end_of(*worker.began, limits_.exit_limit);
+  if (end <= now) {
+    worker.doom = Cause::overran;
+    orders_.push_back({Action::Kind::kill, id});
+  } else if (!next || end < *next) {
+    next = end;
+  }
+}
+
 std::optional<Scheduler::Action> Scheduler::next_action() {
   if (!orders_.empty()) {
     const Action action = orders_.front();
     orders_.pop_front();
+    if (action.kind == Action::Kind::dismiss) note_dismissal(action.worker);
     return action;
   }
   if (closed_ && idle()) {
     for (auto& [id, worker] : workers_) {
       if (worker.leaving || !worker.ready) continue;
       worker.leaving = true;
+      note_dismissal(id);
       return Action{Action::Kind::dismiss, id};
     }
   }
@@ -294,7 +325,13 @@ std::optional<Scheduler::HandOver> Scheduler::next_hand_over() {
   while (pending_ != 0 && !hungry_.empty()) {
     const WorkerId id = hungry_.back();
     Worker& worker = at(id);
-    if (!worker.leaving && worker.window.size() < share()) return hand_over(id, worker);
+    if (!worker.leaving && worker.window.size() < share()) {
+      Source& source = next_source();
+      const std::uint64_t piece = piece_of(source);
+      // While pieces grow, they say nothing when they come in crowds.
+      if (source.pace == nullptr || piece == source.terms.most_together || worker.window.size() < limits_.least_window)
+        return hand_over(id, worker, source, piece);
+    }
     worker.hungry = false;
     hungry_.pop_back();
   }
@@ -335,14 +372,27 @@ void Scheduler::make_hungry(WorkerId id, Worker& worker) {
   hungry_.push_back(id);
 }
 
+/// How many of the source's tasks go together next: as many as take `piece_time`, or half of an even share of what is pending.
+std::uint64_t Scheduler::piece_of(const Source& source) const noexcept {
+  if (source.pace == nullptr || source.pace->longest == 0) return 1;
+  const auto in_time = [&](std::chrono::nanoseconds time) {
+    return static_cast<std::uint64_t>(static_cast<double>(time.count()) / std::max(source.pace->task_ns, 0.1));
+  };
+  const std::uint64_t even = pending_ / (2 * std::max<std::size_t>(workers_.size(), 1));
+  const auto wanted = std::clamp(even, in_time(limits_.least_piece_time), in_time(limits_.piece_time));
+  // What was seen of few says little of many.
+  const std::uint64_t trusted = 4 * source.pace->longest;
+  return std::max<std::uint64_t>(1, std::min({wanted, trusted, source.terms.most_together, source.end - source.next}));
+}
+
 void Scheduler::leaves_window(const Held& held) noexcept {
-  --held_;
+  held_ -= static_cast<std::size_t>(held.task.count);
   if (held.terms.timed()) --timed_;
 }
 
 void Scheduler::put_back(const Held& held) {
-  level(held.terms.priority).push_front({held.task.job, held.task.index, held.task.index + 1, held.terms});
-  ++pending_;
+  level(held.terms.priority).push_front({held.task.job, held.task.index, held.task.index + held.task.count, held.terms, held.pace});
+  pending_ += static_cast<std::size_t>(held.task.count);
 }
 
 /// Hands on the window from this position to its end; what was cancelled is listed instead.
@@ -357,21 +407,26 @@ void Scheduler::put_back_from(const std::deque<Held>& window, std::size_t from, 
   }
 }
 
-Scheduler::HandOver Scheduler::hand_over(WorkerId id, Worker& worker) {
+/// Where what goes next comes from; there must be something.
+Scheduler::Source& Scheduler::next_source() {
   auto level = levels_.begin();
   while (level->sources.empty()) ++level;
-  Source& source = level->sources.front();
-  const Held held{{source.job, source.next++}, source.terms};
-  if (source.next == source.end) level->sources.pop_front();
-  --pending_;
-  ++held_;
-  if (held.terms.timed()) ++timed_;
-  worker.window.push_back(held);
+  return level->sources.front();
+}
+
+Scheduler::HandOver Scheduler::hand_over(WorkerId id, Worker& worker, Source& source, std::uint64_t piece) {
+  const TaskRef task{source.job, source.next, piece};
+  source.next += task.count;
+  pending_ -= static_cast<std::size_t>(task.count);
+  held_ += static_cast<std::size_t>(task.count);
+  if (source.terms.timed()) ++timed_;
+  worker.window.push_back({task, source.terms, source.pace});
+  if (source.next == source.end) level(source.terms.priority).pop_front();
   if (++worker.given == limits_.max_tasks_per_child) {
     worker.leaving = true;
     orders_.push_back({Action::Kind::dismiss, id});
   }
-  return {id, held.task};
+  return {id, task};
 }
 
 }  // namespace ipc::pool

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -24,6 +25,10 @@ struct SchedulerLimits {
   /// …but never more tasks than this, and always at least `least_window`: the next task is there when one ends.
   std::size_t largest_window = 256;
   std::size_t least_window = 2;
+  /// Neighbouring tasks that may go together become pieces of about so much work…
+  std::chrono::nanoseconds piece_time = std::chrono::milliseconds(1);
+  /// …towards the end of what is pending smaller ones, but none of less than this, which would not be worth its way.
+  std::chrono::nanoseconds least_piece_time = std::chrono::microseconds(10);
   /// So many workers in a row may die before they are ready; then starting more of them is hopeless. One that was killed
   /// by somebody counts an eighth.
   std::size_t deaths_at_start = 8;
@@ -31,6 +36,8 @@ struct SchedulerLimits {
   std::size_t idle_deaths = 32;
   /// A worker must be ready so long after its start; otherwise starting more of them is hopeless.
   std::chrono::nanoseconds start_limit = std::chrono::nanoseconds::max();
+  /// One that was dismissed must have left so long after its last task; otherwise it is killed.
+  std::chrono::nanoseconds exit_limit = std::chrono::nanoseconds::max();
 };
 
 /// Who does what: the pool's decisions as a pure state machine. Events go in through its functions, and what is to be done
@@ -42,7 +49,9 @@ struct SchedulerLimits {
 /// 2. A worker works through its window in order; only the front can have started, unless an event says otherwise.
 /// 3. Of the pending tasks those of the highest priority go first; among these, one that was taken back or outlived its
 ///    worker goes before all others, in its old order.
-/// 4. A worker is killed only after everything that it had not begun was taken back, and if the last task that it had begun
+/// 4. Tasks go together only if they are neighbours and of one job, at most as many as its terms allow, and not before the
+///    job has shown, in smaller pieces, how short they are.
+/// 5. A worker is killed only after everything that it had not begun was taken back, and if the last task that it had begun
 ///    is the one it is to die for; it gets nothing more. So nobody else's task dies with it.
 class Scheduler {
  public:
@@ -53,11 +62,11 @@ class Scheduler {
   // --- events --------------------------------------------------------------------------------------------------------
   /// Tasks [first, first + count) of a job are to be done.
   void submit(JobId job, std::uint64_t first, std::uint64_t count, const detail::TaskTerms& terms = {});
-  /// Tasks of this job that no worker holds are forgotten; returns their numbers (at most those submitted).
-  std::vector<std::uint64_t> withdraw(JobId job);
+  /// Tasks of this job that no worker holds are forgotten; returns them, neighbours together.
+  std::vector<TaskRef> withdraw(JobId job);
   /// As `withdraw`, and those that workers hold are to end: what has not begun is taken back and told by `taken_back`, a
   /// worker that runs one is killed.
-  std::vector<std::uint64_t> cancel(JobId job);
+  std::vector<TaskRef> cancel(JobId job);
   /// From now on there are to be so many workers, at least 1. Those that are too many get nothing more, and leave when what
   /// they run has ended.
   void resize(std::size_t workers);
@@ -69,7 +78,7 @@ class Scheduler {
   void worker_ready(WorkerId worker);
   /// The front task of the worker's window has a result; `duration` is how long it ran.
   TaskRef finished(WorkerId worker, std::chrono::nanoseconds duration);
-  /// The last `count` tasks of the worker's window have been taken back before it started them, and it will begin no other
+  /// The last `count` pieces of the worker's window have been taken back before it started them, and it will begin no other
   /// until it is given more. Returns those that end with that, being cancelled.
   std::vector<TaskRef> taken_back(WorkerId worker, std::size_t count);
   enum class Cause : std::uint8_t { died, overran, cancelled };
@@ -122,7 +131,9 @@ class Scheduler {
   std::size_t pending() const noexcept { return pending_; }
   std::size_t held(WorkerId worker) const;
   /// Whether anything depends on the time: then `time_is` must be asked.
-  bool timed() const noexcept { return timed_ != 0 || !delayed_.empty() || (start_limited() && starting_ != 0); }
+  bool timed() const noexcept {
+    return timed_ != 0 || !delayed_.empty() || (start_limited() && starting_ != 0) || (exit_limited() && dismissed_ != 0);
+  }
   /// Whether `next_action` has something that an event decided.
   bool has_orders() const noexcept { return !orders_.empty(); }
   std::optional<TaskRef> front(WorkerId worker) const;
@@ -130,15 +141,21 @@ class Scheduler {
   bool closed() const noexcept { return closed_; }
   /// Nothing pending, nothing in a window.
   bool idle() const noexcept { return pending_ == 0 && held_ == 0; }
-  /// Tasks a worker may hold at present.
+  /// Pieces that a worker may hold at present.
   std::size_t window() const noexcept;
 
  private:
+  /// How long the tasks of a job take that may go together.
+  struct Pace {
+    double task_ns = 0;
+    std::uint64_t longest = 0;  ///< The most that have come back as one piece.
+  };
   struct Source {
     JobId job;
     std::uint64_t next;
     std::uint64_t end;
     detail::TaskTerms terms;
+    std::shared_ptr<Pace> pace = {};
   };
   /// What is pending of one priority.
   struct Level {
@@ -148,6 +165,7 @@ class Scheduler {
   struct Held {
     TaskRef task;
     detail::TaskTerms terms;
+    std::shared_ptr<Pace> pace = {};
     bool cancelled = false;
   };
   struct Worker {
@@ -155,11 +173,12 @@ class Scheduler {
     std::uint64_t given = 0;  // In its life, taken back ones not counted.
     bool ready = false;
     bool leaving = false;
+    bool dismissed = false;
     bool surplus = false;  // Will not be replaced.
     bool worked = false;
     bool taking_back = false;
     bool hungry = false;             // Is in `hungry_`.
-    std::optional<TimePoint> began;  // The front of the window; before it is ready, its own start.
+    std::optional<TimePoint> began;  // The front of the window; before it is ready, its own start; once it may leave, that.
     std::optional<TaskRef> overdue;
     Cause doom = Cause::died;  // Otherwise it has been killed, for this.
   };
@@ -171,6 +190,9 @@ class Scheduler {
 
   WorkerId add_worker();
   bool start_limited() const noexcept { return limits_.start_limit != std::chrono::nanoseconds::max(); }
+  bool exit_limited() const noexcept { return limits_.exit_limit != std::chrono::nanoseconds::max(); }
+  void note_dismissal(WorkerId id);
+  void mind_exit(WorkerId id, Worker& worker, TimePoint now, std::optional<TimePoint>& next);
   void send_away(WorkerId id, Worker& worker);
   void replace(Loss& loss);
   void start_delayed(TimePoint now, std::optional<TimePoint>& next);
@@ -184,7 +206,9 @@ class Scheduler {
   void leaves_window(const Held& held) noexcept;
   void judge(WorkerId id, Worker& worker);
   std::size_t share() const noexcept;
-  HandOver hand_over(WorkerId id, Worker& worker);
+  std::uint64_t piece_of(const Source& source) const noexcept;
+  Source& next_source();
+  HandOver hand_over(WorkerId id, Worker& worker, Source& source, std::uint64_t piece);
 
   SchedulerLimits limits_;
   std::map<WorkerId, Worker> workers_;
@@ -194,8 +218,9 @@ class Scheduler {
   std::uint64_t next_worker_ = 1;
   std::size_t pending_ = 0;
   std::size_t held_ = 0;
-  std::size_t timed_ = 0;     // Of those held.
+  std::size_t timed_ = 0;     // Pieces, of those held.
   std::size_t starting_ = 0;  // Workers that are not ready.
+  std::size_t dismissed_ = 0;
   std::size_t early_deaths_ = 0;
   std::size_t idle_deaths_ = 0;
   std::vector<Delayed> delayed_;

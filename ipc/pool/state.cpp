@@ -28,6 +28,7 @@ SchedulerLimits limits_from(const detail::PoolSettings& settings) {
   SchedulerLimits limits;
   limits.workers = checked_size(settings.processes);
   limits.start_limit = settings.initializer_timeout;
+  limits.exit_limit = settings.worker_exit_timeout;
   if (settings.max_tasks_per_child) limits.max_tasks_per_child = static_cast<std::uint64_t>(*settings.max_tasks_per_child);
   return limits;
 }
@@ -117,8 +118,9 @@ void PoolState::enlist(const std::shared_ptr<detail::Job>& job) {
   jobs_ = job.get();
 }
 
-void PoolState::outcome(detail::Job& job) {
-  if (--job.unfinished_ != 0) return;
+void PoolState::outcome(detail::Job& job, std::uint64_t tasks) {
+  job.unfinished_ -= tasks;
+  if (job.unfinished_ != 0) return;
   auto self = delist(job);
   if (job.user_code_) {
     // Most often somebody still has a handle, and then there is no hurry.
@@ -151,8 +153,8 @@ void PoolState::make_ready(detail::Job& job) {
 
 void PoolState::fail(const TaskRef& task, std::exception_ptr error) {
   detail::Job& job = job_of(task);
-  if (!job.abandoned_) job.fail(task.index, std::move(error));
-  outcome(job);
+  if (!job.abandoned_) job.fail(tasks_of(task), std::move(error));
+  outcome(job, task.count);
 }
 
 void PoolState::fail_everything(const std::exception_ptr& error) {
@@ -175,7 +177,7 @@ void PoolState::abandon(detail::Job& job) {
   const Lock lock(mutex_);
   job.abandoned_ = true;
   if (job.unfinished_ == 0) return;
-  job.unfinished_ -= scheduler_.withdraw(id_of(job)).size();
+  for (const TaskRef& tasks : scheduler_.withdraw(id_of(job))) job.unfinished_ -= tasks.count;
   if (job.unfinished_ != 0) return;
   const auto self = delist(job);
   if (!job.settled_) settle(self);
@@ -186,7 +188,7 @@ bool PoolState::cancel(detail::Job& job) {
   Lock lock(mutex_);
   if (job.cancelled_) return true;
   if (job.settled_ || job.unfinished_ == 0) return false;
-  job.unfinished_ -= scheduler_.cancel(id_of(job)).size();
+  for (const TaskRef& tasks : scheduler_.cancel(id_of(job))) job.unfinished_ -= tasks.count;
   job.cancelled_ = job.abandoned_ = true;
   job.fail_rest(std::make_exception_ptr(Cancelled("The task was cancelled.")));
   auto self = job.self_;

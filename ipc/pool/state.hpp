@@ -81,10 +81,11 @@ class PoolState final : public detail::PoolCore {
   static detail::Job& job_of(const TaskRef& task) noexcept {
     return *reinterpret_cast<detail::Job*>(static_cast<std::uintptr_t>(task.job));
   }
+  static detail::Tasks tasks_of(const TaskRef& task) noexcept { return {task.index, task.count}; }
   std::shared_ptr<detail::Job> delist(detail::Job& job);
   void settle(std::shared_ptr<detail::Job> job);
   void make_ready(detail::Job& job);
-  void outcome(detail::Job& job);
+  void outcome(detail::Job& job, std::uint64_t tasks);
   void fail(const TaskRef& task, std::exception_ptr error);
   void fail_everything(const std::exception_ptr& error);
   // Code of the user runs without a lock and without the role.
@@ -117,8 +118,10 @@ class PoolState final : public detail::PoolCore {
   void start_worker(WorkerId id);
   std::size_t free_lane() const;
   void lose(Link& link);
+  void remember(detail::WorkerStats former);
   void trace_loss(Link& link, int exitcode, const Scheduler::Loss& loss, const std::optional<TaskRef>& running);
   void break_down(std::exception_ptr error);
+  std::exception_ptr why_no_workers() const;
   void kill_workers();
   static detail::WorkerStats stats_of(Link& link, bool present);
 
@@ -127,7 +130,7 @@ class PoolState final : public detail::PoolCore {
   bool receive_all();
   bool receive_from(Link& link);
   void handle(Link& link, transport::Record& record);
-  void deliver(Lock* lock, detail::Job& job, std::uint64_t index, bool is_result, detail::Reader& in);
+  void deliver(Lock* lock, detail::Job& job, detail::Tasks tasks, bool is_result, detail::Reader& in);
   void answer_doorbell(Link& link);
   void dispatch();
   void hand_over(Link& link, const TaskRef& task);
@@ -146,7 +149,8 @@ class PoolState final : public detail::PoolCore {
   Scheduler scheduler_;
   std::vector<std::unique_ptr<Link>> links_;
   std::uint64_t links_version_ = 0;  // Counts the changes of `links_`.
-  std::vector<detail::WorkerStats> former_workers_;
+  std::deque<detail::WorkerStats> former_workers_;
+  std::optional<detail::WorkerStats> earlier_workers_;  // The sums of those that were before them.
   std::uint64_t workers_named_ = 0;
   std::vector<std::uint64_t> starts_;  // Of workers, by lane.
   bool slowness_told_ = false;

@@ -51,9 +51,11 @@ void Trace::worker(std::size_t lane, std::string_view name, pid_t pid) {
 
 void Trace::task(std::size_t lane, const TaskRef& task, std::size_t job, TimePoint start, std::chrono::nanoseconds ran,
                  std::string_view outcome) {
-  begin('X', lane, start) << R"("dur":)" << microseconds(ran) << R"(,"cat":)" << quoted(outcome) << R"(,"name":"job )" << job << " ["
-                          << task.index << R"(]","args":{"job":)" << job << R"(,"task":)" << task.index << R"(,"outcome":)"
-                          << quoted(outcome) << "}}";
+  auto& out = begin('X', lane, start) << R"("dur":)" << microseconds(ran) << R"(,"cat":)" << quoted(outcome) << R"(,"name":"job )" << job
+                                      << " [" << task.index;
+  if (task.count != 1) out << ".." << task.index + task.count - 1;
+  out << R"(]","args":{"job":)" << job << R"(,"task":)" << task.index << R"(,"count":)" << task.count << R"(,"outcome":)" << quoted(outcome)
+      << "}}";
 }
 
 void Trace::event(std::size_t lane, std::string_view what) {

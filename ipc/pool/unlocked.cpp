@@ -66,8 +66,8 @@ void PoolState::decode_one(Lock& lock, detail::Job& job) {
     job.arrivals_.pop_front();
     lock.unlock();
     detail::Reader in(arrival.message);
-    deliver(&lock, job, arrival.index, true, in);
-    if (!broken()) outcome(job);
+    deliver(&lock, job, arrival.tasks, true, in);
+    if (!broken()) outcome(job, arrival.tasks.count);
     wake_waiters();
   }
   while (!arrived_.empty() && arrived_.front()->arrivals_.empty()) {

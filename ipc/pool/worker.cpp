@@ -9,6 +9,7 @@
 #include <ipc/detail/exception.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/reader.hpp>
+#include <ipc/detail/throw_probe.hpp>
 #include <ipc/detail/writer.hpp>
 #include <ipc/error.hpp>
 
@@ -56,6 +57,7 @@ class Worker {
     RecordKind kind = RecordKind::ready;
     try {
       if (initialize) initialize();
+    } catch (const detail::ThrowProbe&) {
     } catch (...) {
       kind = RecordKind::init_failed;
       detail::write_current_exception(out);
@@ -76,12 +78,13 @@ class Worker {
   }
 
   void perform(Record& record, Clock::time_point start) {
-    detail::Writer out(channel_.payload_room());
+    detail::Writer out(channel_.payload_room(), channel_.bulk());
     out.raw(pack_time(start));
     RecordKind kind = RecordKind::result;
     try {
       detail::Reader in(record.payload, record.fds);
       detail::run_call(in, out);
+    } catch (const detail::ThrowProbe&) {
     } catch (...) {
       kind = RecordKind::error;
       out.truncate(sizeof(std::uint64_t), 0);
@@ -133,6 +136,7 @@ int employ(detail::Message& letter, Start start) {
   detail::Reader in(letter.bytes, std::span(letter.fds).subspan(2));
   const auto appointment = in.raw<Appointment>();
   own_id = static_cast<std::size_t>(appointment.id);
+  detail::trace_throws(appointment.trace_throws != 0);
   Worker worker(transport::Channel({std::move(letter.fds[0]), std::move(letter.fds[1])}), appointment);
   return start(worker, in);
 }

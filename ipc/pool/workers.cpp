@@ -66,7 +66,7 @@ void PoolState::start_worker(WorkerId id) {
   auto [ours, seed] = transport::Channel::create(ring_capacity);
   auto link = std::make_unique<Link>(id, settings_.name + "Worker-" + std::to_string(++workers_named_), lane, std::move(ours));
   detail::Writer out;
-  out.raw(Appointment{lane, settings_.max_rss.value_or(0)});
+  out.raw(Appointment{lane, settings_.max_rss.value_or(0), settings_.backtraces ? 1U : 0U});
   if (settings_.start_method != StartMethod::fork && settings_.ship_initializer) settings_.ship_initializer(out);
   auto letter = out.take();
   std::vector<Fd> fds;
@@ -94,13 +94,32 @@ void PoolState::lose(Link& link) {
   end_cancelled(loss.cancelled);
   if (loss.running && !broken()) fail(*loss.running, why_lost(link, exitcode, loss.cause, job_of(*loss.running).terms));
   if (loss.hopeless) break_down(why_hopeless(link, exitcode, loss.cause, settings_.initializer_timeout));
+  if (loss.cause == Scheduler::Cause::overran && link.dismissed && !loss.running && !loss.hopeless) {
+    os::write_to_stderr("ipc: worker_exit of " + process_label(link) + " did not return within " +
+                        seconds_text(settings_.worker_exit_timeout) + ", so the process was killed.\n");
+  }
   if (loss.slowed && !std::exchange(slowness_told_, true)) {
     os::write_to_stderr("ipc: the workers of pool " + settings_.name + " die again and again without having done anything; the last, " +
                         process_label(link) + ", " + how_it_ended(exitcode) + ". From now on they are replaced more slowly.\n");
   }
-  former_workers_.push_back(stats_of(link, false));
+  remember(stats_of(link, false));
   std::erase_if(links_, [&](const auto& other) { return other.get() == &link; });
   ++links_version_;
+}
+
+/// Of those that left long ago, only the sums stay.
+void PoolState::remember(detail::WorkerStats former) {
+  constexpr std::size_t most_remembered = 1000;
+  former_workers_.push_back(std::move(former));
+  if (former_workers_.size() <= most_remembered) return;
+  const detail::WorkerStats oldest = std::move(former_workers_.front());
+  former_workers_.pop_front();
+  if (!earlier_workers_) earlier_workers_ = detail::WorkerStats{.name = "earlier workers", .id = detail::WorkerStats::no_id};
+  earlier_workers_->tasks += oldest.tasks;
+  earlier_workers_->busy += oldest.busy;
+  earlier_workers_->waiting += oldest.waiting;
+  earlier_workers_->startup += oldest.startup;
+  ++earlier_workers_->restarts;
 }
 
 void PoolState::trace_loss(Link& link, int exitcode, const Scheduler::Loss& loss, const std::optional<TaskRef>& running) {
@@ -137,7 +156,9 @@ std::vector<pid_t> PoolState::worker_pids() const {
 
 std::vector<detail::WorkerStats> PoolState::stats() const {
   const Lock lock(mutex_);
-  auto all = former_workers_;
+  std::vector<detail::WorkerStats> all;
+  if (earlier_workers_) all.push_back(*earlier_workers_);
+  all.insert(all.end(), former_workers_.begin(), former_workers_.end());
   for (const auto& link : links_) all.push_back(stats_of(*link, true));
   return all;
 }
@@ -157,6 +178,11 @@ void PoolState::break_down(std::exception_ptr error) {
   failure_ = std::move(error);
   fail_everything(failure_);
   kill_workers();
+}
+
+std::exception_ptr PoolState::why_no_workers() const {
+  return std::make_exception_ptr(PoolTerminated("The process from which pool " + settings_.name + " gets its workers (" + settings_.name +
+                                                "Nursery) was killed, and its workers with it. Make a new pool."));
 }
 
 void PoolState::kill_workers() {

@@ -130,6 +130,12 @@ std::vector<pid_t> pids_below(pid_t root) {
   return all;
 }
 
+// IPC_TEST_KILLS=1000 for a long run: 200 tasks for each kill.
+int kills_wanted(int otherwise) {
+  const char* wanted = std::getenv("IPC_TEST_KILLS");
+  return wanted == nullptr ? otherwise : std::atoi(wanted);
+}
+
 }  // namespace
 
 TEST_CASE("pool death: a task that ends its worker fails alone, with how it ended") {
@@ -192,16 +198,16 @@ TEST_CASE("pool death: a worker that dies while it sends a large result fails on
   CHECK(lost > 0);
 }
 
-// 200 random kills during a map_async of 20,000 tasks, each a job of its own so that every single outcome is seen.
 TEST_CASE("pool death: under random kills every result is right or WorkerLost, none is missing") {
   Pool pool(3);
-  std::vector<int> inputs(20000);
+  const int wanted = kills_wanted(100);
+  std::vector<int> inputs(static_cast<std::size_t>(wanted) * 200);
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
   std::atomic<int> kills{0};
   std::atomic<bool> done{false};
   std::jthread killer([&] {
     std::mt19937 random(17);
-    while (!done && kills < 200) {
+    while (!done && kills < wanted) {
       const auto pids = pool.worker_pids();
       if (pids.empty()) continue;
       if (::kill(pids[random() % pids.size()], SIGKILL) == 0) ++kills;
@@ -229,19 +235,18 @@ TEST_CASE("pool death: under random kills every result is right or WorkerLost, n
   CHECK(lost <= static_cast<std::size_t>(kills.load()));
   CHECK(kills > 20);
   CHECK(pool.map(square, {1, 2, 3}) == std::vector<int>{1, 4, 9});
+  while (pool.worker_pids().size() != 3) pool.apply(square, 1);
 }
 
-// IPC_TEST_KILLS=1000 for a long run: 200 tasks for each kill.
 TEST_CASE("pool death: with retries, random kills cost no result at all") {
-  const char* wanted = std::getenv("IPC_TEST_KILLS");
-  const int kills_wanted = wanted == nullptr ? 40 : std::atoi(wanted);
+  const int wanted = kills_wanted(40);
   Pool pool(3);
   const auto work = [](int x) {
     volatile int sum = 0;
     for (int i = 0; i < 2000; ++i) sum = sum + i % 3;
     return x * 2;
   };
-  std::vector<int> inputs(static_cast<std::size_t>(kills_wanted) * 200);
+  std::vector<int> inputs(static_cast<std::size_t>(wanted) * 200);
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
   std::mt19937 random(5);
   int kills = 0;
@@ -256,8 +261,28 @@ TEST_CASE("pool death: with retries, random kills cost no result at all") {
     if (!pids.empty() && ::kill(pids[random() % pids.size()], SIGKILL) == 0) ++kills;
   }
   CHECK(taken == inputs.size());
-  CHECK(kills > kills_wanted / 2);
+  CHECK(kills > wanted / 2);
   while (pool.worker_pids().size() != 3) pool.apply(square, 1);
+}
+
+// The elements of a chunk that lost its worker are done again, in chunks that may be others.
+TEST_CASE("pool death: with retries, random kills cost a map with automatic chunks nothing") {
+  Pool pool(3);
+  const int wanted = kills_wanted(20);
+  std::vector<int> inputs(50'000);
+  for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
+  std::mt19937 random(11);
+  for (int kills = 0; kills < wanted;) {
+    const auto doubles = pool.map_async(slow_double, inputs, {.retries = 1000});
+    while (!doubles.wait_for(std::chrono::microseconds(random() % 20'000))) {
+      const auto pids = pool.worker_pids();
+      if (!pids.empty() && ::kill(pids[random() % pids.size()], SIGKILL) == 0) ++kills;
+    }
+    const auto values = doubles.get();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (values[i] != 2 * inputs[i]) FAIL("element " << i << " gave " << values[i]);
+    }
+  }
 }
 
 TEST_CASE("pool death: map_async under random kills ends, with the list or with WorkerLost") {
@@ -317,6 +342,49 @@ TEST_CASE("pool death: SIGKILL of the parent leaves no process behind") {
   // Nothing of ours has a name, so nothing can stay behind: they hold no file of these folders but what we gave them.
   for (const pid_t pid : pids) CHECK(named_files_of(pid) == named_files_of(::getpid()));
   parent.kill();
+  for (const auto& fd : watched) {
+    if (fd) CHECK(ipc::os::wait_readable(fd.get(), Deadline::never()));
+  }
+  ::close(pipe_ends[0]);
+  ::close(pipe_ends[1]);
+}
+
+TEST_CASE("pool death: a first Ctrl-C does what the parent wants, a second one ends it and every worker") {
+  int pipe_ends[2];
+  REQUIRE(::pipe(pipe_ends) == 0);
+  ipc::test::ForkedChild parent([&] {
+    static volatile std::sig_atomic_t interrupted = 0;
+    ::setpgid(0, 0);
+    struct sigaction once {};
+    once.sa_handler = [](int) { interrupted = 1; };
+    once.sa_flags = static_cast<int>(SA_RESETHAND);
+    ::sigaction(SIGINT, &once, nullptr);
+    Pool pool(2);
+    auto busy = pool.apply_async([] {
+      for (;;) ::pause();
+      return 0;
+    });
+    const auto workers = pool.worker_pids();
+    const auto tell = [&](char what) { return ::write(pipe_ends[1], &what, 1) == 1; };
+    tell('r');
+    ipc::test::wait_until([] { return interrupted != 0; });
+    tell(pool.apply(square, 3) == 9 && pool.worker_pids() == workers ? 'y' : 'n');
+    for (;;) ::pause();
+    return 0;
+  });
+  const auto told = [&] {
+    char what = 0;
+    return ::read(pipe_ends[0], &what, 1) == 1 ? what : '-';
+  };
+  REQUIRE(told() == 'r');
+  std::vector<ipc::Fd> watched;
+  for (const pid_t pid : pids_below(parent.pid())) watched.push_back(ipc::os::open_pidfd(pid));
+  CHECK(watched.size() == 3);
+  // As a terminal does: to everybody.
+  ::kill(-parent.pid(), SIGINT);
+  CHECK(told() == 'y');
+  ::kill(-parent.pid(), SIGINT);
+  CHECK(parent.wait() == -SIGINT);
   for (const auto& fd : watched) {
     if (fd) CHECK(ipc::os::wait_readable(fd.get(), Deadline::never()));
   }

@@ -33,6 +33,11 @@ struct Stubborn {
 int mood_of(Stubborn s) { return s.mood; }
 Stubborn in_mood(int mood) { return Stubborn{mood}; }
 int square(int x) { return x * x; }
+[[gnu::noinline]] int throws_somewhere_deep(int x) {
+  if (x > 0) throw std::runtime_error("deep");
+  return x;
+}
+int on_the_way_there(int x) { return throws_somewhere_deep(x) + 1; }
 
 }  // namespace
 
@@ -100,4 +105,38 @@ TEST_CASE("pool exceptions: map waits for all chunks, and large exceptions do no
   } catch (const std::runtime_error& error) {
     CHECK(std::string(error.what()).size() >= (1 << 20));
   }
+}
+
+TEST_CASE("pool exceptions: where a task threw is known to whoever catches it") {
+  Pool pool({.processes = 1, .start_method = GENERATE(ipc::StartMethod::fork, ipc::StartMethod::spawn)});
+  const auto origin_of = [](auto call) -> std::string {
+    try {
+      call();
+    } catch (const ipc::RemoteError& error) {
+      CHECK(error.process_name() == "PoolWorker-1");
+      return error.backtrace();
+    }
+    return "nothing was thrown";
+  };
+  const auto has = [](const std::string& text, const char* what) { return text.find(what) != std::string::npos; };
+  const auto has_both = [&](const std::string& text) { return has(text, "throws_somewhere_deep") && has(text, "on_the_way_there"); };
+  const std::string once = origin_of([&] { pool.apply(on_the_way_there, 1); });
+  INFO(once);
+  CHECK(has_both(once));
+  CHECK(once.find("throws_somewhere_deep") < once.find("on_the_way_there"));
+  CHECK_FALSE(has(once, "__cxa_throw"));
+  CHECK_FALSE(has(once, "Worker"));
+  CHECK(has_both(origin_of([&] { pool.map(on_the_way_there, {1, 2}); })));
+  CHECK(has_both(origin_of([&] { pool.imap(on_the_way_there, std::vector<int>{1}).next(); })));
+  // What was caught in the task itself leaves no trace in what comes after it.
+  const auto catches = [](int x) {
+    try {
+      on_the_way_there(x);
+    } catch (const std::exception&) {
+    }
+    throw 7;
+  };
+  CHECK_FALSE(has(origin_of([&] { pool.apply(catches, 1); }), "throws_somewhere_deep"));
+  Pool silent({.processes = 1, .backtraces = false});
+  CHECK(origin_of([&] { silent.apply(on_the_way_there, 1); }).empty());
 }

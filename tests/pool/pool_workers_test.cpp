@@ -18,32 +18,22 @@
 #include <ipc/event.hpp>
 #include <ipc/value.hpp>
 
+#include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace std::chrono_literals;
 using ipc::Pool;
 using ipc::StartMethod;
+using namespace ipc::test;
 
 namespace {
 
-int square(int x) { return x * x; }
-int own_pid(int) { return ::getpid(); }
-int for_ever() {
+int hang() {
   for (;;) ::pause();
 }
 int nap(int ms) {
   std::this_thread::sleep_for(std::chrono::milliseconds(ms));
   return ms;
-}
-std::vector<int> numbers(int n) {
-  std::vector<int> all;
-  for (int i = 0; i < n; ++i) all.push_back(i);
-  return all;
-}
-std::vector<int> squares(int n) {
-  auto all = numbers(n);
-  for (int& x : all) x *= x;
-  return all;
 }
 std::string text_of(const std::filesystem::path& path) {
   std::ostringstream text;
@@ -173,8 +163,37 @@ TEST_CASE("pool workers: worker_exit runs in each that leaves in good order") {
   CHECK_THROWS_AS(Pool({.processes = 1, .start_method = StartMethod::spawn, .worker_exit = [] {}}), ipc::NotShippable);
 }
 
+TEST_CASE("pool workers: a worker_exit that hangs is given so much time") {
+  {
+    Pool pool({.processes = 2, .max_tasks_per_child = 1, .worker_exit = [] { hang(); }, .worker_exit_timeout = 20ms});
+    CHECK(pool.map(square, numbers(4), {.chunksize = 1}) == squares(4));
+    pool.close();
+    pool.join();
+  }
+  // Time enough is no hindrance.
+  Pool pool({.processes = 1, .worker_exit = [] {}, .worker_exit_timeout = 1h});
+  CHECK(pool.apply(square, 3) == 9);
+  pool.close();
+  pool.join();
+  CHECK(pool.stats().back().tasks == 1);
+}
+
+TEST_CASE("pool workers: what is remembered of former workers is bounded, but for the sums") {
+  Pool pool({.processes = 2, .max_tasks_per_child = 1});
+  CHECK(pool.map(square, numbers(1100), {.chunksize = 1}) == squares(1100));
+  pool.close();
+  pool.join();
+  const auto stats = pool.stats();
+  CHECK(stats.size() <= 1001);
+  CHECK(stats.front().name == "earlier workers");
+  CHECK(stats.front().restarts >= 99);
+  std::uint64_t tasks = 0;
+  for (const auto& worker : stats) tasks += worker.tasks;
+  CHECK(tasks == 1100);
+}
+
 TEST_CASE("pool workers: an initialiser that hangs fails the pool when its time is over") {
-  Pool pool({.processes = 2, .start_method = GENERATE(StartMethod::fork, StartMethod::spawn), .initializer_timeout = 300ms}, for_ever);
+  Pool pool({.processes = 2, .start_method = GENERATE(StartMethod::fork, StartMethod::spawn), .initializer_timeout = 300ms}, hang);
   auto pending = pool.apply_async(square, 2);
   CHECK_THROWS_AS(pending.get(), ipc::TimeoutError);
   CHECK_THROWS_WITH(pool.apply(square, 2), Catch::Matchers::Contains("initializer"));
@@ -212,7 +231,7 @@ TEST_CASE("pool workers: a trace has a lane for each worker, a slice for each ta
     Pool pool(2);
     pool.trace(file.path);
     CHECK(pool.map(square, numbers(50), {.chunksize = 1}) == squares(50));
-    CHECK_THROWS_AS(pool.apply({.timeout = 10ms}, for_ever), ipc::TaskTimeout);
+    CHECK_THROWS_AS(pool.apply({.timeout = 10ms}, hang), ipc::TaskTimeout);
     ipc::Value<int> calls(0);
     pool.apply(
         {.retries = 1},

@@ -41,13 +41,16 @@ struct ModelWorker {
   bool killed = false;
 };
 
+std::uint64_t most_together_seen = 0;
+
 class History {
  public:
   explicit History(std::uint32_t seed)
       : random_(seed),
         scheduler_({.workers = 1 + random_() % 5, .max_tasks_per_child = chance(30) ? 1 + random_() % 20 : 0, .deaths_at_start = 1000000}),
         urgent_(chance(50)),
-        timed_(chance(50)) {}
+        timed_(chance(50)),
+        together_(chance(50)) {}
 
   void run(int events) {
     perform();
@@ -115,7 +118,8 @@ class History {
     if (urgent_ && chance(20)) terms.priority = static_cast<int>(random_() % 5) - 2;
     if (chance(20)) terms.retries = static_cast<unsigned>(random_() % 3);
     if (timed_ && chance(50)) terms.time_limit = std::chrono::microseconds(random_() % 500);
-    const std::uint64_t count = random_() % 30;
+    if (together_ && chance(50)) terms.most_together = 1 + random_() % 40;
+    const std::uint64_t count = random_() % (together_ ? 300 : 30);
     const JobId job{++jobs_};
     scheduler_.submit(job, 0, count, terms);
     for (std::uint64_t i = 0; i < count; ++i) pending_[-terms.priority].push_back({{job, i}, terms});
@@ -142,7 +146,9 @@ class History {
   }
 
   void finish_front(WorkerId id, ModelWorker& worker) {
-    const TaskRef task = scheduler_.finished(id, std::chrono::nanoseconds(random_() % 2000000));
+    // Short ones are let grow.
+    const auto each = worker.window.front().terms.most_together == 1 ? random_() % 2000000 : random_() % 20000;
+    const TaskRef task = scheduler_.finished(id, std::chrono::nanoseconds(each * worker.window.front().ref.count));
     REQUIRE(task == worker.window.front().ref);
     end(task);
     worker.window.pop_front();
@@ -180,7 +186,7 @@ class History {
   }
 
   void give_up(JobId job, bool entirely) {
-    for (const std::uint64_t index : entirely ? scheduler_.cancel(job) : scheduler_.withdraw(job)) end({job, index});
+    for (const TaskRef& tasks : entirely ? scheduler_.cancel(job) : scheduler_.withdraw(job)) end(tasks);
     for (auto& [priority, tasks] : pending_) std::erase_if(tasks, [&](const Task& task) { return task.ref.job == job; });
     if (!entirely) return;
     for (auto& [id, worker] : workers_) {
@@ -255,9 +261,16 @@ class History {
     REQUIRE_FALSE(worker.killed);
     auto level = pending_.begin();
     while (level->second.empty()) ++level;
-    const Task task = level->second.front();
-    level->second.pop_front();
+    Task task = level->second.front();
+    task.ref.count = next.task.count;
     REQUIRE(task.ref == next.task);
+    REQUIRE(task.ref.count <= task.terms.most_together);
+    for (std::uint64_t i = 0; i < task.ref.count; ++i) {
+      REQUIRE(level->second.front().ref == TaskRef{task.ref.job, task.ref.index + i});
+      REQUIRE(level->second.front().terms == task.terms);
+      level->second.pop_front();
+    }
+    most_together_seen = std::max(most_together_seen, task.ref.count);
     if (chance(1)) {
       scheduler_.not_handed_over(next.worker);
       end(next.task);
@@ -267,19 +280,25 @@ class History {
   }
 
   void back_to_pending(const Task& task) {
-    if (!task.cancelled) pending_[-task.terms.priority].push_front(task);
+    if (task.cancelled) return;
+    for (std::uint64_t i = task.ref.count; i-- != 0;) {
+      pending_[-task.terms.priority].push_front({{task.ref.job, task.ref.index + i}, task.terms});
+    }
   }
   void end(const TaskRef& task) {
-    auto ended = outcomes_[static_cast<std::size_t>(task.job) - 1][static_cast<std::size_t>(task.index)];
-    REQUIRE_FALSE(ended);
-    ended = true;
-    ++ended_;
+    for (std::uint64_t i = 0; i < task.count; ++i) {
+      auto ended = outcomes_[static_cast<std::size_t>(task.job) - 1][static_cast<std::size_t>(task.index + i)];
+      REQUIRE_FALSE(ended);
+      ended = true;
+      ++ended_;
+    }
   }
 
   std::mt19937 random_;
   Scheduler scheduler_;
   bool urgent_;
   bool timed_;
+  bool together_;
   Time now_{};
   std::map<WorkerId, ModelWorker> workers_;
   std::map<int, std::deque<Task>> pending_;  // By negated priority.
@@ -296,4 +315,5 @@ TEST_CASE("scheduler: no random history loses, duplicates or reorders a task, or
   const long events = wanted == nullptr ? 200'000 : std::atol(wanted);
   constexpr int each = 400;
   for (long history = 0; history < (events + each - 1) / each; ++history) History(static_cast<std::uint32_t>(history)).run(each);
+  CHECK(most_together_seen > 16);
 }

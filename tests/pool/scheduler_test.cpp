@@ -1,5 +1,7 @@
 #include "ipc/pool/scheduler.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <set>
 #include <vector>
 
@@ -242,7 +244,7 @@ TEST_CASE("scheduler: cancelled tasks are forgotten, taken back, or killed with 
   const WorkerId worker = start_all(scheduler).front();
   scheduler.submit(job, 0, 6);
   REQUIRE(all_hand_overs(scheduler).size() == 3);
-  CHECK(scheduler.cancel(job) == std::vector<std::uint64_t>{3, 4, 5});
+  CHECK(scheduler.cancel(job) == std::vector<TaskRef>{{job, 3, 3}});
   CHECK(scheduler.next_action()->kind == Kind::take_back);
   CHECK(scheduler.taken_back(worker, 2).size() == 2);
   CHECK(scheduler.next_action()->kind == Kind::kill);
@@ -307,4 +309,69 @@ TEST_CASE("scheduler: a worker that is not ready in time is killed, and makes it
   scheduler.time_is(Scheduler::TimePoint{} + 1s);
   CHECK(scheduler.next_action()->kind == Kind::kill);
   CHECK(scheduler.worker_lost(start->worker, false, true).hopeless);
+}
+
+TEST_CASE("scheduler: neighbours go together once the job has shown that its tasks are short") {
+  Scheduler scheduler({.workers = 1});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 1'000'000, {.most_together = 5000});
+  std::uint64_t last = 0;
+  std::uint64_t next = 0;
+  while (last < 5000) {
+    const auto given = scheduler.next_hand_over();
+    REQUIRE(given);
+    CHECK(given->task.index == next);
+    CHECK(given->task.count <= std::max<std::uint64_t>(4 * last, 1));
+    last = given->task.count;
+    next += last;
+    while (const auto more = scheduler.next_hand_over()) next += more->task.count;
+    while (scheduler.held(worker) != 0) scheduler.finished(worker, 10ns * last);
+  }
+  // One that takes long makes them small again.
+  scheduler.next_hand_over();
+  while (scheduler.held(worker) != 0) scheduler.finished(worker, 10s);
+  CHECK(scheduler.next_hand_over()->task.count == 1);
+}
+
+TEST_CASE("scheduler: a piece whose worker died is tried again as a whole, and fails as a whole") {
+  Scheduler scheduler({.workers = 1});
+  WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 1000, {.retries = 1, .most_together = 1000});
+  TaskRef piece;
+  while (piece.count < 16) {
+    while (scheduler.held(worker) != 0) scheduler.finished(worker, 1us * scheduler.front(worker)->count);
+    REQUIRE(scheduler.next_hand_over());
+    piece = *scheduler.front(worker);
+  }
+  CHECK(scheduler.worker_lost(worker, true).retried);
+  worker = start_all(scheduler).front();
+  CHECK(scheduler.next_hand_over()->task == piece);
+  CHECK(scheduler.worker_lost(worker, true).running == piece);
+}
+
+TEST_CASE("scheduler: who was dismissed and does not leave is killed when its time is over") {
+  Scheduler scheduler({.workers = 1, .exit_limit = 5s});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 1);
+  REQUIRE(scheduler.next_hand_over());
+  CHECK_FALSE(scheduler.timed());
+  scheduler.retire(worker);
+  while (const auto action = scheduler.next_action()) {
+    if (action->kind == Kind::take_back) scheduler.taken_back(worker, 0);
+  }
+  CHECK(scheduler.timed());
+  // Not while it runs something.
+  const Scheduler::TimePoint begin{};
+  CHECK_FALSE(scheduler.time_is(begin + 1h));
+  scheduler.finished(worker, 1h);
+  CHECK(scheduler.time_is(begin + 1h) == begin + 1h + 5s);
+  CHECK_FALSE(scheduler.has_orders());
+  scheduler.time_is(begin + 1h + 5s);
+  const auto kill = scheduler.next_action();
+  REQUIRE(kill);
+  CHECK(kill->kind == Kind::kill);
+  const auto loss = scheduler.worker_lost(worker, false, true);
+  CHECK(loss.cause == Scheduler::Cause::overran);
+  CHECK(loss.replaced);
+  CHECK_FALSE(scheduler.timed());
 }

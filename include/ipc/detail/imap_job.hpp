@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -10,16 +11,18 @@
 #include <variant>
 #include <vector>
 
+#include <ipc/detail/encoded.hpp>
 #include <ipc/detail/exception.hpp>
 #include <ipc/detail/map_job.hpp>
 
 namespace ipc::detail {
 
-/// The job of imap and imap_unordered: a task is a chunk of elements, handed in as they are pulled from the input, and
+/// The job of imap and imap_unordered: tasks are chunks of elements, handed in as these are pulled from the input, and
 /// outcomes wait here until the consumer takes them. Guarded by the pool's lock.
 template <Spread S, class F, class E>
 class ImapJob final : public Job {
   static constexpr bool encodes_user_code = runs_user_code_v<E> || ships_user_code_v<F>;
+  static constexpr bool decodes_user_code = runs_user_code_v<MapResult<S, F, E>>;
 
  public:
   using R = Kept<MapResult<S, F, E>>;
@@ -28,125 +31,161 @@ class ImapJob final : public Job {
     std::variant<R, std::exception_ptr> what;
   };
 
-  ImapJob(F f, bool ordered) : Job(encodes_user_code || runs_user_code_v<MapResult<S, F, E>>), f_(std::move(f)), ordered_(ordered) {}
+  ImapJob(F f, bool ordered, std::size_t chunksize)
+      : Job(encodes_user_code || decodes_user_code), f_(std::move(f)), ordered_(ordered), chunksize_(chunksize) {}
 
-  /// A chunk on its way to the workers.
+  std::size_t chunksize() const noexcept { return chunksize_; }
+
+  /// Elements on their way to the workers: whole chunks, but for the last of the input.
   struct Batch {
-    std::size_t size;
-    std::vector<E> elements;  // Or else…
-    Encoded encoded;          // …where encoding may run the user's code.
+    std::vector<E> elements;
+    std::vector<Encoded> encoded;   ///< The chunks, where encoding may run the user's code.
+    std::exception_ptr error = {};  ///< The input itself failed behind the last element.
   };
   /// Without the pool's lock.
-  Batch pack(std::vector<E> elements) const {
-    const std::size_t size = elements.size();
-    if constexpr (encodes_user_code)
-      return {size, {}, Encoded([&](Writer& out) { encode_elements(elements, out); })};
-    else
-      return {size, std::move(elements), {}};
+  void pack(Batch& batch) const {
+    if constexpr (encodes_user_code) {
+      for (std::size_t first = 0; first < batch.elements.size(); first += chunksize_) {
+        const std::size_t count = std::min(chunksize_, batch.elements.size() - first);
+        batch.encoded.emplace_back(
+            [&](Writer& out) { encode_elements(batch.elements.begin() + static_cast<std::ptrdiff_t>(first), count, out); });
+      }
+    }
   }
-  /// Adds a chunk; returns its number, to be submitted. `first` is the position of its first element.
-  std::uint64_t add(std::size_t first, Batch batch) {
-    chunks_.push_back({first, std::move(batch), {}, false});
-    return base_ + chunks_.size() - 1;
-  }
-  /// The input itself failed at this position.
-  void add_failure(std::size_t position, std::exception_ptr error) {
-    chunks_.push_back({position, {0, {}, {}}, {}, true});
-    chunks_.back().outcomes.push_back({position, std::move(error)});
-    if (!ordered_) release(chunks_.back());
+  /// Adds what was packed, and returns its tasks, to be submitted.
+  Tasks add(Batch& batch) {
+    const Tasks tasks{end_ / chunksize_, (batch.elements.size() + chunksize_ - 1) / chunksize_};
+    end_ += batch.elements.size();
+    for (E& element : batch.elements) {
+      if constexpr (encodes_user_code)
+        items_.emplace_back();
+      else
+        items_.emplace_back(std::move(element));
+    }
+    for (Encoded& chunk : batch.encoded) encoded_.push_back(std::move(chunk));
+    if (batch.error) {
+      items_.emplace_back();
+      settle(end_, batch.error);
+      release();
+    }
+    return tasks;
   }
 
-  /// The next outcome, if one is there: in the order of the input, or of arrival.
-  bool take(std::optional<Outcome>& out) {
-    if (ordered_) {
-      while (!chunks_.empty() && chunks_.front().done && chunks_.front().outcomes.empty()) forget_front();
-      if (chunks_.empty() || !chunks_.front().done) return false;
-      auto& outcomes = chunks_.front().outcomes;
-      out.emplace(std::move(outcomes.front()));
-      outcomes.pop_front();
-      return true;
-    }
+  /// Moves what is there to the end of `out`: in the order of the input, or of arrival. Returns whether there was anything.
+  bool take(std::deque<Outcome>& out) {
     if (arrived_.empty()) return false;
-    out.emplace(std::move(arrived_.front()));
-    arrived_.pop_front();
+    if (out.empty()) {
+      out.swap(arrived_);
+    } else {
+      for (Outcome& outcome : arrived_) out.push_back(std::move(outcome));
+      arrived_.clear();
+    }
     return true;
   }
 
-  void encode_task(std::uint64_t index, Writer& out) override {
-    const Batch& batch = at(index).batch;
+  void encode_tasks(Tasks tasks, Writer& out) override {
+    const auto [first, count] = bounds(tasks);
     if constexpr (encodes_user_code)
-      batch.encoded.write(out);
+      encoded_[static_cast<std::size_t>(tasks.first) - encoded_base_].write(out);
     else
-      encode_elements(batch.elements, out);
+      encode_elements(items_.begin() + static_cast<std::ptrdiff_t>(first - base_), count, out);
   }
-  void deliver(std::uint64_t index, Reader& in, Gate& gate) override {
-    std::deque<Outcome> outcomes;
-    while (!in.at_end()) {
-      if (in.raw<std::uint8_t>() == 1)
-        outcomes.push_back({0, decode_result(in)});
-      else
-        outcomes.push_back({0, decode_exception(in)});
+  void deliver(Tasks tasks, Reader& in, Gate& gate) override {
+    const auto [first, count] = bounds(tasks);
+    if constexpr (encodes_user_code || decodes_user_code) {
+      std::vector<What> outcomes;
+      for (std::size_t i = 0; i < count; ++i) outcomes.push_back(decode_outcome(in));
+      if (!gate.enter()) return;
+      for (std::size_t i = 0; i < count; ++i) settle(first + i, std::move(outcomes[i]));
+    } else {
+      if (!gate.enter()) return;
+      for (std::size_t i = 0; i < count; ++i) settle(first + i, decode_outcome(in));
     }
-    if (!gate.enter()) return;
-    Chunk& chunk = at(index);
-    if (outcomes.size() != chunk.batch.size) throw EncodingError("A worker sent another number of results than it had elements.");
-    for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i].index = chunk.first + i;
-    finish(chunk, std::move(outcomes));
+    let_go(tasks);
+    release();
   }
-  void fail(std::uint64_t index, std::exception_ptr error) override { fail_chunk(at(index), error); }
-  void fail_rest(std::exception_ptr error) override {
-    // By position: in the unordered case `finish` may forget chunks at the front.
-    for (auto number = base_; number < base_ + chunks_.size(); ++number) {
-      if (number >= base_ && !at(number).done) fail_chunk(at(number), error);
-    }
+  void fail(Tasks tasks, std::exception_ptr error) override {
+    const auto [first, count] = bounds(tasks);
+    fail_elements(first, count, error);
+    let_go(tasks);
   }
+  void fail_rest(std::exception_ptr error) override { fail_elements(base_, items_.size(), error); }
 
  private:
-  struct Chunk {
+  using What = std::variant<R, std::exception_ptr>;
+  /// One element, from when it was pulled to when its outcome, and those of all before it, were passed on.
+  struct Item {
+    Item() = default;
+    explicit Item(E&& value) : element(std::move(value)) {}
+    std::optional<E> element;
+    bool done = false;
+    std::optional<What> what;  // Until it is passed on; in any order that is at once.
+  };
+  struct Bounds {
     std::size_t first;
-    Batch batch;
-    std::deque<Outcome> outcomes;
-    bool done;
+    std::size_t count;
   };
 
-  Chunk& at(std::uint64_t number) { return chunks_[static_cast<std::size_t>(number - base_)]; }
-  void encode_elements(const std::vector<E>& elements, Writer& out) const {
+  /// At most as many as were pulled: the last chunk may be a short one.
+  Bounds bounds(Tasks tasks) const {
+    const std::size_t first = static_cast<std::size_t>(tasks.first) * chunksize_;
+    return {first, std::min(chunksize_, end_ - first)};
+  }
+  template <class Position>
+  void encode_elements(Position at, std::size_t count, Writer& out) const {
     out.raw(token_of_thunk<&imap_thunk<S, F, E>>());
     encode_callable(out, f_);
-    out.raw(static_cast<std::uint64_t>(elements.size()));
-    for (const E& element : elements) encode_element<E>(out, element);
+    out.raw(std::uint64_t{count});
+    for (; count != 0; ++at, --count) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(*at)>, Item>)
+        encode_element<E>(out, std::as_const(*at->element));
+      else
+        encode_element<E>(out, static_cast<const E&>(*at));
+    }
   }
-  static R decode_result(Reader& in) {
+  static What decode_outcome(Reader& in) {
+    if (in.raw<std::uint8_t>() != 1) return What(std::in_place_index<1>, decode_exception(in));
     if constexpr (std::is_void_v<MapResult<S, F, E>>)
-      return {};
+      return What(std::in_place_index<0>);
     else
-      return decode<R>(in);
+      return What(std::in_place_index<0>, decode_element<R>(in));
   }
-  void fail_chunk(Chunk& chunk, const std::exception_ptr& error) {
-    std::deque<Outcome> outcomes;
-    for (std::size_t i = 0; i < chunk.batch.size; ++i) outcomes.push_back({chunk.first + i, error});
-    finish(chunk, std::move(outcomes));
+  void settle(std::size_t position, What what) {
+    Item& item = items_[position - base_];
+    if (std::exchange(item.done, true)) return;
+    item.element.reset();
+    if (ordered_)
+      item.what = std::move(what);
+    else
+      arrived_.push_back({position, std::move(what)});
   }
-  void finish(Chunk& chunk, std::deque<Outcome> outcomes) {
-    chunk.outcomes = std::move(outcomes);
-    chunk.batch = {chunk.batch.size, {}, {}};
-    chunk.done = true;
-    if (!ordered_) release(chunk);
+  void fail_elements(std::size_t first, std::size_t count, const std::exception_ptr& error) {
+    for (std::size_t i = 0; i < count; ++i) settle(first + i, What(std::in_place_index<1>, error));
+    release();
   }
-  void release(Chunk& chunk) {
-    for (Outcome& outcome : chunk.outcomes) arrived_.push_back(std::move(outcome));
-    chunk.outcomes.clear();
-    while (!chunks_.empty() && chunks_.front().done && chunks_.front().outcomes.empty()) forget_front();
+  void let_go(Tasks tasks) {
+    if constexpr (encodes_user_code) {
+      encoded_[static_cast<std::size_t>(tasks.first) - encoded_base_].clear();
+      for (; !encoded_.empty() && encoded_.front().empty(); ++encoded_base_) encoded_.pop_front();
+    }
   }
-  void forget_front() {
-    chunks_.pop_front();
-    ++base_;
+  /// Passes on what is complete up to its front, and forgets it.
+  void release() {
+    while (!items_.empty() && items_.front().done) {
+      if (ordered_) arrived_.push_back({base_, std::move(*items_.front().what)});
+      items_.pop_front();
+      ++base_;
+    }
   }
 
   F f_;
-  bool ordered_;
-  std::deque<Chunk> chunks_;  // From number `base_` on.
-  std::uint64_t base_ = 0;
+  const bool ordered_;
+  const std::size_t chunksize_;
+  std::deque<Item> items_;  // From position `base_` on; behind the elements, perhaps, the input's own failure.
+  std::size_t base_ = 0;
+  std::size_t end_ = 0;          // Elements that were added.
+  std::deque<Encoded> encoded_;  // From task `encoded_base_` on.
+  std::size_t encoded_base_ = 0;
   std::deque<Outcome> arrived_;
 };
 

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -43,6 +43,12 @@ class Gate {
   virtual bool enter() = 0;
 };
 
+/// Neighbouring tasks of a job which travel, run and come back as one: [first, first + count).
+struct Tasks {
+  std::uint64_t first = 0;
+  std::uint64_t count = 1;
+};
+
 /// What the pool knows of a call (apply_async, map, imap…): one job has one task or many, numbered from 0; the typed
 /// classes below it encode arguments and decode results. Shared by the pool and the caller's handle.
 ///
@@ -56,12 +62,12 @@ class Job {
   Job& operator=(const Job&) = delete;
   virtual ~Job() = default;
 
-  /// Writes what a worker needs for task `index`. Again, if a worker died before it had begun. What it throws becomes
-  /// the task's outcome.
-  virtual void encode_task(std::uint64_t index, Writer& out) = 0;
-  /// A result has come: decodes it, then passes the gate, then keeps it. What it throws becomes the task's outcome.
-  virtual void deliver(std::uint64_t index, Reader& in, Gate& gate) = 0;
-  virtual void fail(std::uint64_t index, std::exception_ptr error) = 0;
+  /// Writes what a worker needs for these tasks. Again, if a worker died before it had begun. What it throws becomes
+  /// their outcome.
+  virtual void encode_tasks(Tasks tasks, Writer& out) = 0;
+  /// Their result has come: decodes it, then passes the gate, then keeps it. What it throws becomes their outcome.
+  virtual void deliver(Tasks tasks, Reader& in, Gate& gate) = 0;
+  virtual void fail(Tasks tasks, std::exception_ptr error) = 0;
   /// Gives this outcome to every task that has none, and to the job as a whole.
   virtual void fail_rest(std::exception_ptr error) = 0;
 
@@ -77,7 +83,7 @@ class Job {
  private:
   friend class pool::PoolState;
   struct Arrival {
-    std::uint64_t index;
+    Tasks tasks;
     Message message;
   };
   struct Watcher {
@@ -95,7 +101,7 @@ class Job {
   bool cancelled_ = false;
   std::vector<std::function<void()>> callbacks_;
   std::vector<Watcher> watchers_;
-  std::deque<Arrival> arrivals_;  // Results whose decoding may run the user's code, and so waits.
+  std::list<Arrival> arrivals_;  // Results whose decoding may run the user's code, and so waits. A list, which is nothing while empty.
   Fd ready_fd_;                   // Made when somebody asks for it.
   // While tasks are unfinished the job is in the pool's list, and keeps itself alive.
   std::shared_ptr<Job> self_;

@@ -31,10 +31,15 @@ struct PoolSettings {
   std::chrono::nanoseconds initializer_timeout = std::chrono::nanoseconds::max();
   /// Runs in each forked worker that is dismissed. Empty for none.
   std::function<void()> worker_exit;
+  /// So long may a worker take to leave once it was dismissed.
+  std::chrono::nanoseconds worker_exit_timeout = std::chrono::nanoseconds::max();
   std::optional<std::size_t> max_rss;
+  bool backtraces = true;
 };
 
 struct WorkerStats {
+  static constexpr std::size_t no_id = static_cast<std::size_t>(-1);
+
   std::string name;
   pid_t pid = 0;
   std::uint64_t tasks = 0;             ///< With an outcome.
@@ -42,7 +47,7 @@ struct WorkerStats {
   std::size_t id = 0;                  ///< What `worker_id()` gives there.
   std::chrono::nanoseconds waiting{};  ///< Spent between tasks, since it was ready.
   std::chrono::nanoseconds startup{};  ///< From its launch until it was ready, initialiser included.
-  std::uint64_t restarts = 0;          ///< How many workers had this id before.
+  std::uint64_t restarts = 0;          ///< How many workers had this id before; of "earlier workers", how many they were.
   std::size_t rss = 0;                 ///< Memory it has resident now, in bytes; 0 for one that has left.
 };
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -11,6 +10,7 @@
 
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/codec.hpp>
+#include <ipc/detail/encoded.hpp>
 #include <ipc/detail/job.hpp>
 #include <ipc/detail/user_code.hpp>
 
@@ -49,36 +49,24 @@ template <class T>
 class CallJob final : public ResultJob<T> {
  public:
   template <class F, class... Args>
-  explicit CallJob(const F& f, Args&&... args) : ResultJob<T>(runs_user_code_v<T>), call_(std::in_place, std::span<std::byte>(scratch_)) {
-    try {
-      encode_call(*call_, f, std::forward<Args>(args)...);
-    } catch (...) {
-      refusal_ = std::current_exception();
-    }
-  }
+  explicit CallJob(const F& f, Args&&... args)
+      : ResultJob<T>(runs_user_code_v<T>), call_([&](Writer& out) { encode_call(out, f, std::forward<Args>(args)...); }) {}
 
-  void encode_task(std::uint64_t, Writer& out) override {
-    if (refusal_) std::rethrow_exception(refusal_);
-    const auto bytes = call_->view();
-    out.bytes(bytes.data(), bytes.size());
-    for (const Fd& fd : call_->fds()) out.fd(fd.duplicate());
-  }
-  void deliver(std::uint64_t, Reader& in, Gate& gate) override {
+  void encode_tasks(Tasks, Writer& out) override { call_.write(out); }
+  void deliver(Tasks, Reader& in, Gate& gate) override {
     auto value = decode_kept<T>(in);
     if (!gate.enter()) return;
     this->value_.emplace(std::move(value));
-    call_.reset();
+    call_.clear();
   }
-  void fail(std::uint64_t, std::exception_ptr error) override { fail_rest(std::move(error)); }
+  void fail(Tasks, std::exception_ptr error) override { fail_rest(std::move(error)); }
   void fail_rest(std::exception_ptr error) override {
     this->error_ = std::move(error);
-    call_.reset();
+    call_.clear();
   }
 
  private:
-  std::array<std::byte, 128> scratch_;  // Most calls are small.
-  std::optional<Writer> call_;
-  std::exception_ptr refusal_;
+  Encoded call_;
 };
 
 }  // namespace ipc::detail

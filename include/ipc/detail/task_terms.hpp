@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace ipc::detail {
 
@@ -11,6 +12,7 @@ struct TaskTerms {
   int priority = 0;                                 ///< Higher ones go first.
   unsigned retries = 0;                             ///< So often a task that lost its worker may be given to another.
   std::chrono::nanoseconds time_limit = unlimited;  ///< From the task's start in the worker.
+  std::uint64_t most_together = 1;                  ///< So many neighbours may travel and run as one, where they are short.
 
   bool timed() const noexcept { return time_limit != unlimited; }
   friend bool operator==(const TaskTerms&, const TaskTerms&) = default;
