@@ -69,6 +69,7 @@ Status run(const Options& options) {
 
   // Only now: the workers are copies of this process as it is here, with the study in their memory.
   ipc::Pool pool(options.processes);
+  if (!options.trace.empty()) pool.trace(options.trace);
   const Progress progress = search(pool, tasks, scores, file.get());
   if (interrupted()) return stop(options, progress, tasks.size() - progress.done);
   print_ensemble(study, vote(study, scores));
@@ -80,6 +81,7 @@ Status run(const Options& options) {
   }
   pool.close();
   pool.join();
+  if (!options.trace.empty()) print_trace(options.trace, pool.stats());
   if (progress.lost.empty()) return ok;
   print_lost(study, progress);
   return incomplete;

@@ -16,6 +16,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   app.add_option("--processes", options.processes, "worker processes")->capture_default_str();
   app.add_option("--grid", options.grid, "how many combinations are tried: small or full")->capture_default_str();
   app.add_option("--out", options.out, "keep every result in this CSV file as it arrives, and go on from what it has");
+  app.add_option("--trace", options.trace, "write what each worker did and when to this file, for ui.perfetto.dev");
   app.add_flag("--sabotage", options.sabotage, "make one task throw, one crash and one be killed");
   try {
     app.parse(argc, argv);

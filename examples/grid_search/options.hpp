@@ -11,7 +11,8 @@ struct Options {
   std::filesystem::path data = "/usr/share/games/fortunes";
   int processes;  // as many as there are processors
   std::string grid = "full";
-  std::filesystem::path out;  // empty: results are not kept
+  std::filesystem::path out;    // empty: results are not kept
+  std::filesystem::path trace;  // empty: no trace
   bool sabotage = false;
 };
 

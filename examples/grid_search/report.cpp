@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <chrono>
 #include <cstdio>
 
 namespace grid_search {
@@ -43,6 +44,14 @@ void print_progress(const Progress& progress) {
     std::printf("%-14s %7zu %6.1f %% %8.1f s = %3.0f %% %8.1f s\n", name.c_str(), share.tasks,
                 100 * static_cast<double>(share.tasks) / static_cast<double>(progress.done), share.seconds,
                 100 * share.seconds / progress.seconds, share.cpu_seconds);
+  }
+}
+
+void print_trace(const std::filesystem::path& file, const ipc::PoolStats& workers) {
+  std::printf("%s shows when each worker did what; in all\n", file.c_str());
+  for (const auto& worker : workers) {
+    std::printf("worker %zu, %s (pid %d): %llu tasks in %.6f s\n", worker.id, worker.name.c_str(), static_cast<int>(worker.pid),
+                static_cast<unsigned long long>(worker.tasks), std::chrono::duration<double>(worker.busy).count());
   }
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <filesystem>
+#include <ipc/pool.hpp>
+
 #include "ensemble.hpp"
 #include "search.hpp"
 #include "study.hpp"
@@ -11,6 +14,7 @@ void print_plan(const Study& study, double feature_seconds, std::size_t known, i
 void print_lost(const Study& study, const Progress& progress);
 void print_ensemble(const Study& study, const Ensemble& ensemble);
 void print_progress(const Progress& progress);
+void print_trace(const std::filesystem::path& file, const ipc::PoolStats& workers);
 void print_speed_up(const SpeedUp& speed_up, int processes);
 
 }  // namespace grid_search

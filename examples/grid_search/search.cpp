@@ -41,7 +41,10 @@ void drain(ipc::Pool& pool, const std::vector<Task>& tasks, const std::string& l
 }  // namespace
 
 void catch_interrupts() {
-  std::signal(SIGINT, [](int) { interrupt_seen = 1; });
+  std::signal(SIGINT, [](int) {
+    interrupt_seen = 1;
+    std::signal(SIGINT, SIG_DFL);  // A second one does not wait for us.
+  });
 }
 
 bool interrupted() { return interrupt_seen != 0; }

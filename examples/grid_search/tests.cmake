@@ -6,6 +6,7 @@ foreach(promise IN ITEMS
     even_a_torn_header_is_repaired
     ctrl_c_leaves_no_process_and_results_to_go_on_from
     kill_leaves_no_process_and_results_to_go_on_from
+    a_trace_agrees_slice_by_slice_with_what_each_worker_did
     bad_input_gets_one_sentence_that_says_what_to_do)
   string(REPLACE "_" " " sentence ${promise})
   add_test(NAME "example: grid_search: ${sentence}"

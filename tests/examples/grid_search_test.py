@@ -3,7 +3,9 @@
 
 The texts are made here, so that the tests need no package and find the same words everywhere.
 """
+import collections
 import ctypes
+import json
 import os
 import pathlib
 import random
@@ -176,6 +178,34 @@ def wait_until_no_process_is_left():
             os.waitpid(-1, 0)
     except ChildProcessError:
         pass
+
+
+def a_trace_agrees_slice_by_slice_with_what_each_worker_did():
+    file = folder / "trace.json"
+    output = search_small("--trace", file, "--sabotage", status=1)
+    events = json.loads(file.read_text(encoding="utf-8"))
+    slices = collections.defaultdict(list)
+    for event in events:
+        if event["ph"] == "X":
+            slices[event["tid"]].append(event)
+    # A worker has the lane of the one that it replaces, and that died in a task; the lane says who it was when.
+    done = collections.defaultdict(lambda: [0, 0.0])
+    for worker, tasks, seconds in re.findall(r"^worker (\d+), PoolWorker-\d+ \(pid \d+\): (\d+) tasks in (\S+) s$", output, re.MULTILINE):
+        done[int(worker)][0] += int(tasks)
+        done[int(worker)][1] += float(seconds)
+    assert sum(tasks for tasks, _ in done.values()) >= SMALL - 3, output
+    outcomes = collections.Counter()
+    for lane, all_of_it in slices.items():
+        all_of_it.sort(key=lambda event: event["ts"])
+        for earlier, later in zip(all_of_it, all_of_it[1:]):
+            assert earlier["ts"] + earlier["dur"] <= later["ts"] + 0.01, (earlier, later)
+        ended = [event for event in all_of_it if event["args"]["outcome"] in ("result", "exception")]
+        assert len(ended) == done[lane][0], (lane, len(ended), done[lane])
+        assert abs(sum(event["dur"] for event in ended) / 1e6 - done[lane][1]) < 1e-5 * len(ended), lane
+        outcomes.update(event["args"]["outcome"] for event in all_of_it)
+    assert outcomes["exception"] == 1 and outcomes["was killed by SIGSEGV"] == 1 and outcomes["was killed by SIGKILL"] == 1, outcomes
+    names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert names.keys() == slices.keys() == done.keys(), (names, done)
 
 
 def bad_input_gets_one_sentence_that_says_what_to_do():
