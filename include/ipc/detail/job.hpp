@@ -3,9 +3,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -102,7 +102,7 @@ class Job {
   std::vector<std::function<void()>> callbacks_;
   std::vector<Watcher> watchers_;
   std::list<Arrival> arrivals_;  // Results whose decoding may run the user's code, and so waits. A list, which is nothing while empty.
-  Fd ready_fd_;                   // Made when somebody asks for it.
+  Fd ready_fd_;                  // Made when somebody asks for it.
   // While tasks are unfinished the job is in the pool's list, and keeps itself alive.
   std::shared_ptr<Job> self_;
   Job* previous_ = nullptr;
