@@ -1,4 +1,4 @@
-#include <ipc/detail/throw_probe.hpp>
+#include "ipc/serialization/throw_probe.hpp"
 
 #include <array>
 #include <atomic>
@@ -12,11 +12,11 @@
 #include <typeinfo>
 #include <utility>
 
+#include <ipc/detail/throw_probe.hpp>
 #include <ipc/detail/token.hpp>
 #include <ipc/detail/type_name.hpp>
 
 #include "ipc/os/backtrace.hpp"
-#include "ipc/serialization/throw_probe.hpp"
 
 namespace ipc {
 namespace {
