@@ -65,7 +65,7 @@ struct TaskOptions {
 };
 
 struct MapOptions {
-  /// Elements that travel and run together; 0 is automatic. Then a map makes chunks of some millisecond of work, which it
+  /// Elements that travel and run together; 0 is automatic. Then a map makes chunks of some 400 microseconds of work, which it
   /// finds out on the way, and smaller ones towards the end; the lazy maps send elements one by one.
   std::size_t chunksize = 0;
   /// Not empty: shows a progress bar with this label on stderr.

@@ -79,6 +79,7 @@ void PoolState::handle(Link& link, transport::Record& record) {
       const auto start = unpack_time(in.raw<std::uint64_t>());
       ++link.tasks;
       link.busy += ran;
+      scheduler_.result_weighed(link.id, record.payload.size());
       const TaskRef task = scheduler_.finished(link.id, ran);
       detail::Job& job = job_of(task);
       if (trace_) trace_->task(link.lane, task, job.number_, start, ran, is_result ? "result" : "exception");
@@ -149,6 +150,7 @@ void PoolState::hand_over(Link& link, const TaskRef& task) {
   detail::Writer out(link.channel.payload_room(), link.channel.bulk());
   try {
     job.encode_tasks(tasks_of(task), out);
+    scheduler_.weighed(link.id, out.size());
     link.channel.commit({.sequence = link.next_sequence, .kind = static_cast<std::uint8_t>(RecordKind::task)}, out);
   } catch (...) {
     scheduler_.not_handed_over(link.id);

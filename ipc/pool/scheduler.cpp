@@ -380,9 +380,20 @@ std::uint64_t Scheduler::piece_of(const Source& source) const noexcept {
   };
   const std::uint64_t even = pending_ / (2 * std::max<std::size_t>(workers_.size(), 1));
   const auto wanted = std::clamp(even, in_time(limits_.least_piece_time), in_time(limits_.piece_time));
+  const auto by_weight = static_cast<std::uint64_t>(static_cast<double>(limits_.piece_bytes) / std::max(source.pace->task_bytes, 1.0));
   // What was seen of few says little of many.
   const std::uint64_t trusted = 4 * source.pace->longest;
-  return std::max<std::uint64_t>(1, std::min({wanted, trusted, source.terms.most_together, source.end - source.next}));
+  return std::max<std::uint64_t>(1, std::min({wanted, trusted, by_weight, source.terms.most_together, source.end - source.next}));
+}
+
+void Scheduler::weighed(WorkerId id, std::uint64_t bytes) { weigh(at(id).window.back(), bytes); }
+
+void Scheduler::result_weighed(WorkerId id, std::uint64_t bytes) { weigh(at(id).window.front(), bytes); }
+
+/// The heaviest that were seen decide.
+void Scheduler::weigh(const Held& held, std::uint64_t bytes) noexcept {
+  if (held.pace == nullptr) return;
+  held.pace->task_bytes = std::max(held.pace->task_bytes, static_cast<double>(bytes) / static_cast<double>(held.task.count));
 }
 
 void Scheduler::leaves_window(const Held& held) noexcept {

@@ -26,9 +26,11 @@ struct SchedulerLimits {
   std::size_t largest_window = 256;
   std::size_t least_window = 2;
   /// Neighbouring tasks that may go together become pieces of about so much work…
-  std::chrono::nanoseconds piece_time = std::chrono::milliseconds(1);
+  std::chrono::nanoseconds piece_time = std::chrono::microseconds(400);
   /// …towards the end of what is pending smaller ones, but none of less than this, which would not be worth its way.
   std::chrono::nanoseconds least_piece_time = std::chrono::microseconds(10);
+  /// …and none of so many more bytes than this, each way: what is larger does not travel any better together.
+  std::uint64_t piece_bytes = std::uint64_t{512} << 10;
   /// So many workers in a row may die before they are ready; then starting more of them is hopeless. One that was killed
   /// by somebody counts an eighth.
   std::size_t deaths_at_start = 8;
@@ -78,6 +80,9 @@ class Scheduler {
   void worker_ready(WorkerId worker);
   /// The front task of the worker's window has a result; `duration` is how long it ran.
   TaskRef finished(WorkerId worker, std::chrono::nanoseconds duration);
+  /// The last piece that was given out for this worker was so many bytes long; or, of the front of its window, its result was.
+  void weighed(WorkerId worker, std::uint64_t bytes);
+  void result_weighed(WorkerId worker, std::uint64_t bytes);
   /// The last `count` pieces of the worker's window have been taken back before it started them, and it will begin no other
   /// until it is given more. Returns those that end with that, being cancelled.
   std::vector<TaskRef> taken_back(WorkerId worker, std::size_t count);
@@ -149,6 +154,7 @@ class Scheduler {
   struct Pace {
     double task_ns = 0;
     std::uint64_t longest = 0;  ///< The most that have come back as one piece.
+    double task_bytes = 0;
   };
   struct Source {
     JobId job;
@@ -206,6 +212,7 @@ class Scheduler {
   void leaves_window(const Held& held) noexcept;
   void judge(WorkerId id, Worker& worker);
   std::size_t share() const noexcept;
+  static void weigh(const Held& held, std::uint64_t bytes) noexcept;
   std::uint64_t piece_of(const Source& source) const noexcept;
   Source& next_source();
   HandOver hand_over(WorkerId id, Worker& worker, Source& source, std::uint64_t piece);

@@ -30,9 +30,9 @@ bool is_typed(std::span<const std::byte> message) {
 /// What is left of pieces of which `sent` bytes have gone.
 template <std::size_t count>
 void drop(std::array<std::span<const std::byte>, count>& pieces, std::size_t sent) {
-  for (auto& piece : pieces) {
-    const std::size_t part = std::min(sent, piece.size());
-    piece = piece.subspan(part);
+  for (auto& bytes : pieces) {
+    const std::size_t part = std::min(sent, bytes.size());
+    bytes = bytes.subspan(part);
     sent -= part;
   }
 }

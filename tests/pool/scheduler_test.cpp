@@ -375,3 +375,21 @@ TEST_CASE("scheduler: who was dismissed and does not leave is killed when its ti
   CHECK(loss.replaced);
   CHECK_FALSE(scheduler.timed());
 }
+
+TEST_CASE("scheduler: heavy tasks do not go together") {
+  Scheduler scheduler({.workers = 1, .piece_bytes = 1000});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 1'000'000, {.most_together = 5000});
+  std::uint64_t most = 0;
+  for (int round = 0; round < 20; ++round) {
+    while (const auto given = scheduler.next_hand_over()) {
+      most = std::max(most, given->task.count);
+      scheduler.weighed(worker, 10 * given->task.count);
+    }
+    while (scheduler.held(worker) != 0) {
+      scheduler.result_weighed(worker, 100 * scheduler.front(worker)->count);
+      scheduler.finished(worker, 10ns);
+    }
+  }
+  CHECK(most == 10);
+}
