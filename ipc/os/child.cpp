@@ -1,5 +1,9 @@
 #include "ipc/os/child.hpp"
 
+#include <cstdlib>
+#include <new>
+
+#include <cxxabi.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +18,14 @@ constexpr auto by_pidfd = static_cast<idtype_t>(3);  // P_PIDFD, which glibc has
 
 int exitcode_of(int code, int status) noexcept { return code == CLD_EXITED ? status : -status; }
 
+void (*last_before_exit)() noexcept = nullptr;
+int status_after_handlers = 0;
+
+void end_with(int status) noexcept {
+  last_before_exit();
+  exit_now(status);
+}
+
 }  // namespace
 
 pid_t fork_process() {
@@ -24,6 +36,21 @@ pid_t fork_process() {
 void exit_now(int status) noexcept {
   flush_standard_streams();
   ::_exit(status);
+}
+
+void disown_inherited_exit_handlers(void (*last)() noexcept) {
+  last_before_exit = last;
+  // Handlers run in the reverse order of their registration, so the first one of this process shields it from the
+  // inherited ones. Two of them: `std::exit` tells its status to the second alone, `__cxa_finalize` calls only the first.
+  if (std::atexit([] { end_with(status_after_handlers); }) != 0 || ::on_exit([](int status, void*) { end_with(status); }, nullptr) != 0) {
+    throw std::bad_alloc();
+  }
+}
+
+void exit_after_handlers(int status) noexcept {
+  status_after_handlers = status;
+  abi::__cxa_finalize(nullptr);
+  exit_now(status);
 }
 
 void kill_self() noexcept {

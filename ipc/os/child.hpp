@@ -14,6 +14,15 @@ pid_t fork_process();
 /// flushes the standard streams.
 [[noreturn]] void exit_now(int status) noexcept;
 
+/// To be called in a forked process, once and first. What it has inherited of atexit handlers and static objects stays the
+/// parent's: however this process exits, what was registered or constructed since runs or is destroyed, then `last` is
+/// called, and the process ends as by `exit_now`.
+void disown_inherited_exit_handlers(void (*last)() noexcept);
+
+/// Ends such a process as `std::exit` does, but leaves thread-local objects alone: those of the thread that forked would
+/// be destroyed a second time here.
+[[noreturn]] void exit_after_handlers(int status) noexcept;
+
 /// Ends this process by SIGKILL.
 [[noreturn]] void kill_self() noexcept;
 

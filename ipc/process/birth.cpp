@@ -127,10 +127,13 @@ int run_reporting(const std::function<int()>& work) noexcept {
 }
 
 void live_and_exit(const std::function<int()>& work) noexcept {
+  os::disown_inherited_exit_handlers([]() noexcept {
+    leave_family();
+    shm::leave_created_names();
+  });
   const int status = run_reporting(work);
   leave_family();
-  shm::leave_created_names();
-  os::exit_now(status);
+  os::exit_after_handlers(status);
 }
 
 }  // namespace ipc::process

@@ -57,8 +57,8 @@ void become(Birth birth, pid_t maker, Fd parent_pidfd = {});
 /// Runs what the process is for and returns its exit status. An exception is reported on stderr, and is status 1.
 int run_reporting(const std::function<int()>& work) noexcept;
 
-/// Runs `work`, the exit handlers of this library, and ends: for forked processes, whose atexit handlers and static
-/// objects are the parent's.
+/// Runs `work` and ends: for forked processes. The atexit handlers and static objects that they have inherited are the
+/// parent's; their own run and are destroyed, after their children have been joined.
 [[noreturn]] void live_and_exit(const std::function<int()>& work) noexcept;
 
 }  // namespace ipc::process

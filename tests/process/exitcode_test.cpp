@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -67,6 +69,54 @@ TEST_CASE("exitcode: the status of exit and _exit, and the negated number of a s
   CHECK(exitcode_of(method, die_by, SIGUSR1) == -SIGUSR1);
 }
 
+namespace {
+
+std::string told_at_exit;
+
+void tell(const std::string& what, int status) {
+  static const struct Speaker {
+    ~Speaker() { write_line(Fd::duplicate_of(STDOUT_FILENO), told_at_exit + " object"); }
+  } speaker;
+  told_at_exit += what;
+  std::atexit([] { write_line(Fd::duplicate_of(STDOUT_FILENO), told_at_exit + " handler"); });
+  if (status >= 0) std::exit(status);
+}
+
+}  // namespace
+
+TEST_CASE("exit handlers and static objects of a process run at its end, and those that it has inherited do not") {
+  const int status = GENERATE(-1, 3);
+  for (const auto method : {StartMethod::fork, StartMethod::spawn, StartMethod::forkserver}) {
+    INFO(static_cast<int>(method));
+    CHECK(written_to(STDOUT_FILENO, [=] {
+            std::atexit([] { write_line(Fd::duplicate_of(STDOUT_FILENO), told_at_exit + "parent"); });
+            Process p({.start_method = method}, tell, "child", status);
+            p.start();
+            p.join();
+            write_line(Fd::duplicate_of(STDOUT_FILENO), std::to_string(p.exitcode().value_or(99)));
+          }) == "child handler\nchild object\n" + std::to_string(std::max(status, 0)) + "\nparent\n");
+  }
+}
+
+TEST_CASE("a forked process that calls std::exit joins its children, although its parent has made the register of them") {
+  Process first(return_nothing);
+  first.start();
+  first.join();
+  auto [out, in] = os::make_pipe();
+  Process p([to = std::move(in)]() mutable {
+    static Process slow([to = std::move(to)] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      write_line(to, "child");
+    });
+    slow.start();
+    std::exit(0);
+  });
+  p.start();
+  p.join();
+  CHECK(readable(out.get()));
+  CHECK(read_line(out) == "child");
+}
+
 TEST_CASE("stderr: an exception that leaves the target is reported in one line, and the exit code is 1") {
   const auto method = any_start_method();
   CHECK(written_to(STDERR_FILENO, [=] {
@@ -128,34 +178,6 @@ TEST_CASE("start: a thread that waits for input does not keep a process from sta
   p.start();
   p.join();
   CHECK(p.exitcode() == 5);
-}
-
-TEST_CASE("atexit: a forked child does not run its parent's exit handlers, a spawned one runs its own") {
-  auto [out, in] = os::make_pipe();
-  static Fd to;
-  to = std::move(in);
-  // A child, whose handlers are inherited by the grandchild.
-  Process p([] {
-    std::atexit([] { write_line(to, "handler"); });
-    Process grandchild([] { write_line(to, "grandchild"); });
-    grandchild.start();
-    grandchild.join();
-    write_line(to, "child");
-  });
-  p.start();
-  to.reset();
-  CHECK(read_all(out) == "grandchild\nchild\n");
-
-  auto [spawned_out, spawned_in] = os::make_pipe();
-  Process q(
-      {.start_method = StartMethod::spawn},
-      [](Fd end) {
-        to = std::move(end);
-        std::atexit([] { write_line(to, "handler"); });
-      },
-      std::move(spawned_in));
-  q.start();
-  CHECK(read_all(spawned_out) == "handler\n");
 }
 
 TEST_CASE("exit: at its end a process terminates its daemons and waits for its other children") {
