@@ -11,6 +11,8 @@
 #include <optional>
 #include <regex>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <typeinfo>
 #include <variant>
@@ -26,6 +28,7 @@ namespace ipc::detail {
 namespace {
 
 using serialization::ExceptionKind;
+using serialization::most_nested;
 
 struct KindTest {
   ExceptionKind kind;
@@ -70,9 +73,6 @@ ExceptionKind kind_of(const std::exception& e) {
   return ExceptionKind::other;
 }
 
-/// How far a chain of nested exceptions is followed; one that contains itself has no end.
-constexpr int most_nested = 16;
-
 struct Story {
   std::string type_name;
   std::string what;
@@ -80,13 +80,28 @@ struct Story {
 
 Story story_of(const std::exception_ptr& exception, int depth = 0);
 
-Story story_of(const std::exception& e, int depth) {
-  const auto* remote = dynamic_cast<const RemoteError*>(&e);
-  const char* what = e.what();
-  Story story{remote != nullptr ? remote->type_name() : demangle(typeid(e).name()), what != nullptr ? what : ""};
+/// As the program wrote it: what `std::throw_with_nested` throws is of a type of the standard library's own.
+std::string name_of(const std::type_info& type) {
+  std::string name = demangle(type.name());
+  constexpr std::string_view wrapper = "std::_Nested_exception<";
+  if (!name.starts_with(wrapper)) return name;
+  name.pop_back();
+  return name.substr(wrapper.size());
+}
+
+std::exception_ptr nested_in(const std::exception& e) {
   const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
-  if (nested != nullptr && nested->nested_ptr() != nullptr && depth < most_nested) {
-    const Story cause = story_of(nested->nested_ptr(), depth + 1);
+  return nested != nullptr ? nested->nested_ptr() : nullptr;
+}
+
+Story story_of(const std::exception& e, int depth) {
+  const char* what = e.what();
+  // That of a remote one tells of the nested ones already.
+  if (const auto* remote = dynamic_cast<const RemoteError*>(&e)) return {remote->type_name(), what};
+  Story story{name_of(typeid(e)), what != nullptr ? what : ""};
+  const std::exception_ptr nested = nested_in(e);
+  if (nested != nullptr && depth < most_nested) {
+    const Story cause = story_of(nested, depth + 1);
     story.what += "\n  caused by " + cause.type_name + ": " + cause.what;
   }
   return story;
@@ -126,53 +141,73 @@ void encode_details(Writer& writer, ExceptionKind kind, const std::exception& e)
   }
 }
 
-void encode_story(Writer& writer, ExceptionKind kind, const Story& story, std::string_view process_name, pid_t pid,
-                  const std::vector<CodePlace>& thrown_at) {
+struct Place {
+  std::string_view process_name;
+  pid_t pid;
+  const std::vector<CodePlace>& thrown_at;
+};
+
+void encode_story(Writer& writer, ExceptionKind kind, const Story& story, const Place& place) {
   writer.raw(kind);
   encode(writer, story.type_name);
   encode(writer, story.what);
-  encode(writer, std::string(process_name));
-  writer.raw(static_cast<std::int32_t>(pid));
-  encode(writer, thrown_at);
+  encode(writer, std::string(place.process_name));
+  writer.raw(static_cast<std::int32_t>(place.pid));
+  encode(writer, place.thrown_at);
+}
+
+void encode_one(Writer& writer, const std::exception_ptr& exception, const Place& place, int depth);
+
+void encode_nested(Writer& writer, const std::exception_ptr& nested, const Place& place, int depth) {
+  const bool follows = nested != nullptr && depth < most_nested;
+  writer.raw(static_cast<std::uint8_t>(follows));
+  const std::vector<CodePlace> nowhere;  // Nobody looked where it was thrown.
+  if (follows) encode_one(writer, nested, {place.process_name, place.pid, nowhere}, depth + 1);
+}
+
+void encode_standard(Writer& writer, const std::exception& e, const Place& place, int depth) {
+  const ExceptionKind kind = kind_of(e);
+  encode_story(writer, kind, story_of(e, 0), place);
+  encode_nested(writer, nested_in(e), place, depth);
+  encode_details(writer, kind, e);
+}
+
+void encode_one(Writer& writer, const std::exception_ptr& exception, const Place& place, int depth) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& e) {
+    const auto* remote = dynamic_cast<const RemoteError*>(&e);
+    encode_standard(writer, e, remote != nullptr ? Place{remote->process_name(), remote->pid(), remote->thrown_at()} : place, depth);
+  } catch (...) {
+    encode_story(writer, ExceptionKind::other, story_of(exception), place);
+    encode_nested(writer, nullptr, place, depth);
+  }
 }
 
 }  // namespace
 
 std::string current_exception_type_name() {
   const std::type_info* type = abi::__cxa_current_exception_type();
-  return type != nullptr ? demangle(type->name()) : std::string();
+  return type != nullptr ? name_of(*type) : std::string();
 }
 
 std::string describe_current_exception() {
-  std::string type = current_exception_type_name();
   try {
     throw;
   } catch (const std::exception& e) {
-    return type + ": " + e.what();
+    const Story story = story_of(e, 0);
+    return story.type_name + ": " + story.what;
   } catch (...) {
-    return type;
+    return current_exception_type_name();
   }
 }
 
 void encode_exception(Writer& writer, std::exception_ptr exception, std::string_view process_name, pid_t pid) {
   const auto thrown_at = serialization::take_throw_site();
   if (exception == nullptr) {
-    encode_story(writer, ExceptionKind::other, {"std::exception_ptr", "no exception"}, process_name, pid, thrown_at);
-    return;
+    exception = std::make_exception_ptr(RemoteError("no exception", "std::exception_ptr", std::string(process_name), pid));
   }
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& e) {
-    const ExceptionKind kind = kind_of(e);
-    if (const auto* remote = dynamic_cast<const RemoteError*>(&e)) {
-      encode_story(writer, kind, story_of(e, 0), remote->process_name(), remote->pid(), remote->thrown_at());
-    } else {
-      encode_story(writer, kind, story_of(e, 0), process_name, pid, thrown_at);
-    }
-    encode_details(writer, kind, e);
-  } catch (...) {
-    encode_story(writer, ExceptionKind::other, story_of(exception), process_name, pid, thrown_at);
-  }
+  encode_one(writer, exception, {process_name, pid, thrown_at}, 0);
 }
 
 }  // namespace ipc::detail

@@ -35,11 +35,15 @@ enum class ExceptionKind : std::uint8_t {
 };
 
 // An encoded exception is
-//   u8 kind, string type name, string what, string process name, i32 pid
+//   u8 kind, string type name, string what, string process name, i32 pid, code places
+//   u8 whether one is nested in it, and if so that one, encoded likewise
 // and, where the kind has one,
 //   i32 code                        future_error, regex_error, and system_error and what derives from it
 //   string category                 system_error and what derives from it
 //   string path 1, string path 2    filesystem_error
+
+/// How far a chain of nested exceptions is followed; one that contains itself has no end.
+constexpr int most_nested = 16;
 
 constexpr bool has_category(ExceptionKind kind) noexcept {
   return kind == ExceptionKind::system_error || kind == ExceptionKind::ios_failure || kind == ExceptionKind::filesystem_error;

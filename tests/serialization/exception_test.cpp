@@ -206,6 +206,62 @@ TEST_CASE("the causes of a nested exception are told") {
   });
   const std::string what = remote_part<std::invalid_argument>(sent(nested)).what();
   CHECK(what == "reading the table\n  caused by std::out_of_range: index 7");
+  CHECK(remote_part<std::invalid_argument>(sent(nested)).type_name() == "std::invalid_argument");
+  try {
+    std::rethrow_exception(nested);
+  } catch (...) {
+    CHECK(ipc::detail::describe_current_exception() == "std::invalid_argument: " + what);
+  }
+}
+
+namespace {
+
+template <class Outer, class Inner>
+void arrives_nested(const std::exception_ptr& arrived, const std::string& inner_what) {
+  bool found = false;
+  try {
+    std::rethrow_exception(arrived);
+  } catch (const Outer& outer) {
+    try {
+      std::rethrow_if_nested(outer);
+    } catch (const Inner& inner) {
+      found = inner.what() == inner_what && dynamic_cast<const RemoteError*>(&inner) != nullptr;
+    }
+  }
+  CHECK(found);
+  CHECK(caught_as<std::exception>(arrived, remote_part<Outer>(arrived).what()));
+  CHECK_THROWS_AS(std::rethrow_exception(arrived), std::nested_exception);
+}
+
+template <class Outer>
+std::exception_ptr with_cause(Outer outer) {
+  return thrown_by([&] {
+    try {
+      throw std::out_of_range("index 7");
+    } catch (...) {
+      std::throw_with_nested(std::move(outer));
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a nested exception arrives nested, also through a second process, and a chain without an end is cut") {
+  arrives_nested<std::invalid_argument, std::out_of_range>(sent(with_cause(std::invalid_argument("i"))), "index 7");
+  arrives_nested<std::invalid_argument, std::out_of_range>(sent(sent(with_cause(std::invalid_argument("i")))), "index 7");
+  arrives_nested<std::bad_alloc, std::logic_error>(sent(with_cause(std::bad_alloc())), "index 7");
+  arrives_nested<RemoteError, std::out_of_range>(sent(with_cause(std::runtime_error("r"))), "index 7");
+  std::exception_ptr deep = with_cause(std::domain_error("0"));
+  for (int i = 1; i < 40; ++i) {
+    deep = thrown_by([&] {
+      try {
+        std::rethrow_exception(deep);
+      } catch (...) {
+        std::throw_with_nested(std::domain_error(std::to_string(i)));
+      }
+    });
+  }
+  CHECK_THROWS_AS(std::rethrow_exception(sent(deep)), std::domain_error);
 }
 
 TEST_CASE("an exception that goes through two processes keeps its type and the one that threw it") {
