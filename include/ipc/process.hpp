@@ -16,6 +16,10 @@
 
 namespace ipc {
 
+namespace process {
+struct Member;
+}  // namespace process
+
 struct ProcessOptions {
   std::string name = {};                         ///< "Process-1"… when empty.
   std::optional<bool> daemon = {};               ///< As the process that creates it, when not given.
@@ -116,6 +120,32 @@ class ProcessInfo {
   bool daemon_;
 };
 
+/// A process that this one has started, whoever has the `Process`. Copies are handles of the same process; destroying one
+/// does nothing to it. Any thread of the process that got it from `active_children`; elsewhere it is `UsageError`.
+class ChildProcess : public ProcessInfo {
+ public:
+  explicit ChildProcess(std::shared_ptr<process::Member> member);
+  bool is_alive() const { return !ended_by(detail::Deadline::expired_already()); }
+  /// As `Process::exitcode`.
+  std::optional<int> exitcode() const;
+  void join() const { ended_by(detail::Deadline::never()); }
+  template <class Rep, class Period>
+  bool join(std::chrono::duration<Rep, Period> timeout) const {
+    return ended_by(detail::Deadline::after(timeout));
+  }
+  void interrupt() const { signal(SIGINT); }
+  void terminate() const { signal(SIGTERM); }
+  void kill() const { signal(SIGKILL); }
+
+ private:
+  process::Member& usable() const;
+  bool ended_by(detail::Deadline deadline) const;
+  void signal(int signum) const;
+
+  std::shared_ptr<process::Member> member_;
+  pid_t owner_;
+};
+
 /// The process that started this one. Any thread.
 class ParentProcess {
  public:
@@ -140,7 +170,7 @@ ProcessInfo current_process();
 /// Nothing in a process that this library did not start.
 std::optional<ParentProcess> parent_process();
 /// The processes that this one has started and that have not ended, in the order of their start.
-std::vector<ProcessInfo> active_children();
+std::vector<ChildProcess> active_children();
 
 /// CPUs of this machine.
 int cpu_count();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <ipc/process.hpp>
 
@@ -29,9 +30,21 @@ bool ParentProcess::ended_by(detail::Deadline deadline) const {
   return !parent || os::wait_readable(parent.get(), deadline);
 }
 
-std::vector<ProcessInfo> active_children() {
-  std::vector<ProcessInfo> children;
-  for (const auto& member : process::living_children()) children.emplace_back(member->name, member->child.pid(), member->daemon);
+ChildProcess::ChildProcess(std::shared_ptr<process::Member> member)
+    : ProcessInfo(member->name, member->child.pid(), member->daemon), member_(std::move(member)), owner_(os::process_id()) {}
+
+process::Member& ChildProcess::usable() const {
+  if (owner_ != os::process_id()) throw UsageError("A process can be used only by the process that created it.");
+  return *member_;
+}
+
+std::optional<int> ChildProcess::exitcode() const { return usable().exitcode(); }
+bool ChildProcess::ended_by(detail::Deadline deadline) const { return usable().child.wait(deadline).has_value(); }
+void ChildProcess::signal(int signum) const { usable().child.signal(signum); }
+
+std::vector<ChildProcess> active_children() {
+  std::vector<ChildProcess> children;
+  for (auto& member : process::living_children()) children.emplace_back(std::move(member));
   return children;
 }
 

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include <ipc/detail/start_method.hpp>
 
 #include "ipc/process/child.hpp"
 
@@ -12,7 +15,14 @@ namespace ipc::process {
 struct Member {
   std::string name;
   bool daemon = false;
+  StartMethod method = StartMethod::fork;
   Child child;
+
+  /// What users are told: of a lost status nothing, but of a fork server's child 255.
+  std::optional<int> exitcode() {
+    const auto code = child.poll();
+    return code && child.status_lost() && method != StartMethod::forkserver ? std::nullopt : code;
+  }
 };
 
 /// The register of the processes that this process has started and not yet seen the end of. It belongs to one process:

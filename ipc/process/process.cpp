@@ -30,7 +30,6 @@ struct Process::Core {
   bool daemon = false;
   std::unique_ptr<ProcessTarget> target;
   std::shared_ptr<Member> member;  // Once started; from then on it is only read, without the mutex.
-  StartMethod method = StartMethod::fork;
   bool closed = false;
 
   /// In a process that inherited the object the mutex may be held by a thread which does not exist there; by the one that
@@ -138,9 +137,9 @@ void Process::start() {
   if (process::identity().daemon) throw UsageError("daemonic processes are not allowed to have children");
   process::living_children();  // Reaps those that have ended.
   Birth birth = process::birth_here(core.name, core.lineage, core.daemon);
-  core.method = core.wanted_method.value_or(start_method());
-  Child child = start_process(core.method, std::move(birth), core.target);
-  core.member = std::make_shared<Member>(Member{core.name, core.daemon, std::move(child)});
+  const StartMethod method = core.wanted_method.value_or(start_method());
+  Child child = start_process(method, std::move(birth), core.target);
+  core.member = std::make_shared<Member>(Member{core.name, core.daemon, method, std::move(child)});
   process::register_child(core.member);
   core.target.reset();
 }
@@ -159,12 +158,9 @@ bool Process::is_alive() const {
 }
 
 std::optional<int> Process::exitcode() const {
-  Core& core = usable();
-  const auto member = core.started();
+  const auto member = usable().started();
   if (member == nullptr) return std::nullopt;
-  const auto exitcode = member->child.poll();
-  if (exitcode && member->child.status_lost() && core.method != StartMethod::forkserver) return std::nullopt;
-  return exitcode;
+  return member->exitcode();
 }
 
 std::optional<pid_t> Process::pid() const {

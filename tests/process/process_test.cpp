@@ -231,7 +231,18 @@ TEST_CASE("active_children: lists those that run, in the order of their start, a
   CHECK(before[1].daemon());
   a.terminate();
   a.join();
-  CHECK(active_children().size() == 1);
+  const auto after = active_children();
+  REQUIRE(after.size() == 1);
+  CHECK(after[0].is_alive());
+  CHECK_FALSE(after[0].join(std::chrono::milliseconds(0)));
+  after[0].kill();
+  after[0].join();
+  CHECK(after[0].exitcode() == -SIGKILL);
+  CHECK(b.exitcode() == -SIGKILL);
+  Process other([&] { after[0].terminate(); });
+  other.start();
+  other.join();
+  CHECK(other.exitcode() == 1);
 }
 
 TEST_CASE("recursion: a tree of processes writes to one pipe, depth first") {
