@@ -41,25 +41,36 @@ class RawArray {
   explicit RawArray(Integer n) : elements_(tag(), sizeof(T), detail::checked_size(n)) {}
   template <class R>
   requires detail::ElementsFor<R, T>
-  explicit RawArray(R&& range) : RawArray(std::vector<T>(std::ranges::begin(range), std::ranges::end(range)), 0) {}
+  explicit RawArray(R&& range) : RawArray(elements_of(range), 0) {}
   RawArray(std::initializer_list<T> list) : RawArray(std::vector<T>(list), 0) {}
 
   T* data() const noexcept { return reinterpret_cast<T*>(elements_.data()); }
   std::size_t size() const noexcept { return elements_.count(); }
-  /// Unchecked, as a plain array's.
-  T& operator[](std::size_t index) const noexcept { return data()[index]; }
+  /// Negative indexes count from the end. Throws `std::out_of_range`; `data` and `span` check nothing.
+  template <std::integral Integer>
+  T& operator[](Integer index) const {
+    return data()[detail::resolve_index(static_cast<std::ptrdiff_t>(index), size())];
+  }
   std::span<T> span() const noexcept { return {data(), size()}; }
 
   /// Whether both are handles of the same memory.
   friend bool operator==(const RawArray&, const RawArray&) = default;
 
   void ipc_encode(detail::Writer& writer) const { elements_.encode(writer); }
-  static RawArray ipc_decode(detail::Reader& reader) { return RawArray(detail::SharedElements::decode(reader, tag(), sizeof(T))); }
+  static RawArray ipc_decode(detail::Reader& reader) {
+    return RawArray(detail::OfElements(), detail::SharedElements::decode(reader, tag(), sizeof(T)));
+  }
 
  private:
   friend class Array<T>;
-  explicit RawArray(detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
+  RawArray(detail::OfElements, detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
   RawArray(const std::vector<T>& elements, int) : RawArray(elements.size()) { std::copy(elements.begin(), elements.end(), data()); }
+  template <class R>
+  static std::vector<T> elements_of(R& range) {
+    std::vector<T> elements;
+    for (auto&& x : range) elements.push_back(static_cast<T>(x));
+    return elements;
+  }
   static std::uint64_t tag() {
     detail::require_shareable<T>();
     return detail::elements_tag<RawArray<T>>();
@@ -134,14 +145,14 @@ class Array {
   /// Negative indexes count from the end. These take the lock, and throw `std::out_of_range`.
   T get(std::ptrdiff_t index) const {
     const std::lock_guard guard(lock_);
-    return raw_[detail::resolve_index(index, size())];
+    return raw_[index];
   }
   void set(std::ptrdiff_t index, const T& value) const {
     const std::lock_guard guard(lock_);
-    raw_[detail::resolve_index(index, size())] = value;
+    raw_[index] = value;
   }
   /// The element itself, without the lock.
-  T& at(std::ptrdiff_t index) const { return raw_[detail::resolve_index(index, size())]; }
+  T& at(std::ptrdiff_t index) const { return raw_[index]; }
   ArrayGuard<T> lock() const { return {lock_, raw_.span()}; }
   const detail::LockHandle& get_lock() const noexcept { return lock_; }
 
@@ -161,7 +172,7 @@ class Array {
   static Array named(std::string_view name, detail::NameUse use, std::size_t n, const T* initial) {
     auto [elements, lock] =
         detail::named_elements({name, use, typeid(Array), detail::type_name<Array>(), RawArray<T>::tag(), sizeof(T), n, initial});
-    return Array(RawArray<T>(std::move(elements)), std::move(lock));
+    return Array(RawArray<T>(detail::OfElements(), std::move(elements)), std::move(lock));
   }
   template <class R>
   static Array named(std::string_view name, detail::NameUse use, R&& range) {

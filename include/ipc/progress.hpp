@@ -35,7 +35,7 @@ class Progress {
     }
     void operator++(int) { ++*this; }
     bool operator==(const InnerEnd& end) const {
-      if (!(inner_ == end)) return false;
+      if (inner_ != end) return false;
       progress_->bar_.finish(progress_->done_);
       return true;
     }

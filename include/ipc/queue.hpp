@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <ranges>
@@ -81,6 +82,7 @@ class BasicQueue : public detail::QueueHandle {
     detail::put_range<T>(std::forward<R>(items),
                          [this](std::span<const detail::OutgoingItem> encoded) { put_items(encoded, detail::Deadline::never()); });
   }
+  void put_many(std::initializer_list<T> items) const { put_many(std::span<const T>(items.begin(), items.size())); }
 
   /// Waits for an item. These throw `ShutDown` when the queue has been shut down and everything has been taken;
   /// `UsageError` when this process has closed the queue; `EncodingError` when the item cannot be decoded (it is gone then).

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -50,6 +51,7 @@ class BasicQueueProxy : public detail::ProxyBase {
     return put_by(item, Deadline::after(time));
   }
   /// One round trip for all; waits for room where there is not enough.
+  void put_many(std::initializer_list<T> items) const { put_many<std::initializer_list<T>>(items); }
   template <class Range>
   void put_many(const Range& items) const {
     Request request(opened(), Op::insert);

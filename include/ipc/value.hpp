@@ -31,11 +31,13 @@ class RawValue {
   friend bool operator==(const RawValue&, const RawValue&) = default;
 
   void ipc_encode(detail::Writer& writer) const { elements_.encode(writer); }
-  static RawValue ipc_decode(detail::Reader& reader) { return RawValue(detail::SharedElements::decode(reader, tag(), sizeof(T))); }
+  static RawValue ipc_decode(detail::Reader& reader) {
+    return RawValue(detail::OfElements(), detail::SharedElements::decode(reader, tag(), sizeof(T)));
+  }
 
  private:
   friend class Value<T>;
-  explicit RawValue(detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
+  RawValue(detail::OfElements, detail::SharedElements elements) noexcept : elements_(std::move(elements)) {}
   static std::uint64_t tag() {
     detail::require_shareable<T>();
     return detail::elements_tag<RawValue<T>>();
@@ -151,7 +153,7 @@ class Value {
   static Value named(std::string_view name, detail::NameUse use, const T& initial) {
     auto [elements, lock] = detail::named_elements(
         {name, use, typeid(Value), detail::type_name<Value>(), RawValue<T>::tag(), sizeof(T), 1, std::addressof(initial)});
-    return Value(RawValue<T>(std::move(elements)), std::move(lock));
+    return Value(RawValue<T>(detail::OfElements(), std::move(elements)), std::move(lock));
   }
   Value(RawValue<T> raw, detail::LockHandle lock) noexcept : raw_(std::move(raw)), lock_(std::move(lock)) {}
   std::atomic_ref<T> atomic() const noexcept { return std::atomic_ref<T>(raw_.value()); }

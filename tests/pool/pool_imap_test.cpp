@@ -28,11 +28,6 @@ struct Throwing {
   int size;
   int bad;
   struct iterator {
-    using iterator_category = std::input_iterator_tag;
-    using value_type = int;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const int*;
-    using reference = int;
     const Throwing* range;
     int at;
     int operator*() const {
@@ -43,8 +38,6 @@ struct Throwing {
       ++at;
       return *this;
     }
-    void operator++(int) { ++*this; }
-    bool operator==(const iterator& other) const { return at == other.at; }
     bool operator!=(const iterator& other) const { return at != other.at; }
   };
   iterator begin() const {

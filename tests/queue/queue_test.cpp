@@ -92,6 +92,8 @@ TEST_CASE("Queue: put_many and get_many keep the order and the limit") {
   REQUIRE(rest.size() == 4997);
   REQUIRE(rest.front() == 3);
   REQUIRE(std::is_sorted(rest.begin(), rest.end()));
+  queue.put_many({7, 8});
+  REQUIRE(queue.get_many(3) == std::vector<int>{7, 8});
 
   const Queue<std::string> texts(10);
   test::ForkedChild producer([&] { texts.put_many(std::vector<const char*>(100, "text")); });

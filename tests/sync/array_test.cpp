@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <list>
 #include <numeric>
+#include <ranges>
 #include <stdexcept>
 
 #include <ipc/error.hpp>
@@ -74,6 +75,17 @@ TEST_CASE("Array: is sorted in place, and locked while it is") {
     REQUIRE(guard[17] == 17);
   }
   REQUIRE(array.get(-1) == 4999);
+}
+
+TEST_CASE("RawArray: indexes are signed and checked; ranges whose end is of another type will do") {
+  const RawArray<int> raw(std::views::iota(1) | std::views::take_while([](int x) { return x < 4; }));
+  REQUIRE(raw.size() == 3);
+  raw[-1] = 9;
+  REQUIRE(raw[2] == 9);
+  REQUIRE(raw[std::size_t{0}] == raw[-3]);
+  REQUIRE_THROWS_AS(raw[3], std::out_of_range);
+  REQUIRE_THROWS_AS(raw[-4], std::out_of_range);
+  REQUIRE(RawArray<int>({1, 2, 3}).size() == 3);
 }
 
 TEST_CASE("Array: may be larger than any arena") {

@@ -49,7 +49,7 @@ TEST_CASE("Value: begins with zeros unless it is told otherwise") {
   for (int i = 0; i < 3; ++i) {
     REQUIRE(Value<int>().get() == 0);
     REQUIRE(RawValue<Point>().value().z == 0);
-    RawValue<Point>(Point{1, 2, 3});
+    RawValue<Point>({1, 2, 3});
   }
 }
 

@@ -285,9 +285,20 @@ class IndexedView {
 template <class Range>
 using RangeIterator = std::decay_t<decltype(std::begin(std::declval<Range&>()))>;
 
+/// What an iterator gives. One that has only what a range-based for needs does not say it.
+template <class Iterator>
+struct IteratorElement {
+  using type = std::remove_cvref_t<decltype(*std::declval<Iterator&>())>;
+};
+template <class Iterator>
+requires requires { typename std::iter_value_t<Iterator>; }
+struct IteratorElement<Iterator> {
+  using type = std::iter_value_t<Iterator>;
+};
+
 /// What a worker gets of it.
 template <class Range>
-using RangeElement = SentAs<std::iter_value_t<RangeIterator<Range>>>;
+using RangeElement = SentAs<typename IteratorElement<RangeIterator<Range>>::type>;
 
 template <class Range>
 inline constexpr bool is_indexable_v = std::random_access_iterator<RangeIterator<Range>>&&

@@ -39,6 +39,9 @@ class SharedElements {
   std::shared_ptr<std::byte> data_;
 };
 
+/// Keeps the constructors that take `SharedElements` out of the way of a user's braced list of three numbers.
+struct OfElements {};
+
 template <class T>
 constexpr void require_shareable() {
   static_assert(std::is_trivially_copyable_v<T>, "Only trivially copyable types can be shared: what they own would not be.");
