@@ -76,6 +76,8 @@ class Manager {
   explicit Manager(const ManagerOptions& options);
   /// A server that runs already. Throws as `Client`. `options` says the authkey.
   static Manager connect(std::string_view address, const ManagerOptions& options = {});
+  /// Of objects that live in a store of another kind.
+  static Manager over(std::shared_ptr<detail::ObjectStore> store);
   /// Runs a server in this process, in this thread, until a client calls `shutdown`.
   static void serve(const ManagerOptions& options);
 

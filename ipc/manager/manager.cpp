@@ -22,7 +22,7 @@ namespace manager {
 /// What a `Manager` hides: a way to the server and, in the process that started it, that process.
 class ManagerCore {
  public:
-  explicit ManagerCore(std::shared_ptr<RemoteStore> store) : store_(std::move(store)) {}
+  explicit ManagerCore(std::shared_ptr<detail::ObjectStore> store) : store_(std::move(store)) {}
   ManagerCore(LaunchedServer server, const std::optional<AuthKey>& key)
       : process_(std::move(server.process)), owner_(os::process_id()), store_(RemoteStore::connect(server.address, key)) {}
   ManagerCore(const ManagerCore&) = delete;
@@ -35,7 +35,7 @@ class ManagerCore {
     }
   }
 
-  const std::shared_ptr<RemoteStore>& store() const noexcept { return store_; }
+  const std::shared_ptr<detail::ObjectStore>& store() const noexcept { return store_; }
 
   void shut_down() {
     try {
@@ -64,7 +64,7 @@ class ManagerCore {
   std::mutex mutex_;
   process::Child process_;
   pid_t owner_ = 0;
-  std::shared_ptr<RemoteStore> store_;
+  std::shared_ptr<detail::ObjectStore> store_;
 };
 
 namespace {
@@ -87,6 +87,10 @@ Manager::Manager(const ManagerOptions& options)
 Manager Manager::connect(std::string_view address, const ManagerOptions& options) {
   if (!options.address.empty()) throw std::invalid_argument("Manager::connect: the address is given twice.");
   return Manager(std::make_shared<manager::ManagerCore>(manager::RemoteStore::connect(std::string(address), options.authkey)));
+}
+
+Manager Manager::over(std::shared_ptr<detail::ObjectStore> store) {
+  return Manager(std::make_shared<manager::ManagerCore>(std::move(store)));
 }
 
 void Manager::serve(const ManagerOptions& options) {

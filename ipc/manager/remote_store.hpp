@@ -36,9 +36,8 @@ class RemoteStore final : public detail::ObjectStore {
   void release(detail::ObjectId id, std::uint32_t count) noexcept override;
   void encode(detail::ObjectId id, detail::Writer& writer) override;
   const detail::ServerId& server() const noexcept override { return server_; }
-  const std::string& address() const noexcept { return address_; }
-  /// Returns when the server has ended.
-  void wait_for_end() noexcept;
+  const std::string& address() const noexcept override { return address_; }
+  void wait_for_end() noexcept override;
 
  private:
   friend class StoreRegister;

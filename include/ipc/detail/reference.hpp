@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,10 @@
 
 namespace ipc::detail {
 
-/// Where objects live, as proxies see it. Any thread.
+/// Where objects live, as proxies see it: a manager's server on this machine or another, or whatever else takes the requests
+/// of served.hpp and gives their answers. `Manager::over` makes a manager of any. Any thread may call anything, and while one's
+/// call waits, those of others go on. What is promised beyond the comments is in tests/conformance/object_store_test.cpp, which
+/// runs over every store that there is.
 class ObjectStore : public std::enable_shared_from_this<ObjectStore> {
  public:
   ObjectStore() = default;
@@ -26,14 +30,20 @@ class ObjectStore : public std::enable_shared_from_this<ObjectStore> {
   ObjectStore& operator=(const ObjectStore&) = delete;
   virtual ~ObjectStore() = default;
 
-  /// Sends a request and waits for its answer, which may take as long as the request says. Throws `ManagerLost`.
+  /// Sends a request and waits for its answer, which may take as long as the request says. One step, as others see it. Throws
+  /// `ManagerLost` when the objects are gone, also while it waits.
   virtual Message call(Writer& request) = 0;
-  /// This process has so many references fewer.
+  /// This process has so many references fewer. Comes before calls that are made after it.
   virtual void release(ObjectId id, std::uint32_t count) noexcept = 0;
   /// Writes what another process needs to get a reference, and keeps the object alive until it has, or until the message is
-  /// thrown away.
+  /// thrown away. Throws `UsageError` where objects cannot be used by other processes.
   virtual void encode(ObjectId id, Writer& writer) = 0;
+  /// Which one it is: no two are alike.
   virtual const ServerId& server() const noexcept = 0;
+  /// For people, and for `Manager::connect`.
+  virtual const std::string& address() const noexcept = 0;
+  /// Returns when the objects are gone.
+  virtual void wait_for_end() noexcept = 0;
 };
 
 /// One reference of this process to an object: the object lives as long.
