@@ -91,47 +91,43 @@ TEST_CASE("Names: made, opened and unlinked by 8 processes under random kills, e
   auto& broken = (*shared)[0];
   auto& found = (*shared)[1];
   auto& made = (*shared)[2];
-  std::function<bool()> stopping;
-  test::KillStorm storm(8, [&](int index, test::KillStorm::Account account) {
-    std::mt19937 random(static_cast<unsigned>(index) * 7919 + static_cast<unsigned>(::getpid()));
-    std::optional<Array<std::uint64_t>> kept;
-    while (!stopping()) {
-      ++account.begun;
-      const auto& name = names[random() % names.size()];
-      const auto token = 1 + random();
-      const std::vector<std::uint64_t> content(elements, token);
-      const auto look = [&](const Array<std::uint64_t>& array) {
-        // Nobody writes after the making: all elements are the maker's.
-        const std::uint64_t first = array.at(0);
-        if (array.size() != elements || first == 0) ++broken;
-        for (std::size_t i = 0; i < array.size(); ++i) broken += array.at(static_cast<std::ptrdiff_t>(i)) != first ? 1 : 0;
-        ++found;
-        kept = random() % 2 == 0 ? std::optional(array) : std::nullopt;
-      };
-      const int error = test::error_of([&] {
-        switch (random() % 4) {
-          case 0: {
-            const auto array = Array<std::uint64_t>::create(name, content);
-            if (array.at(0) != token) ++broken;
-            ++made;
-            kept = random() % 2 == 0 ? std::optional(array) : std::nullopt;
-            break;
-          }
-          case 1:
-            look(Array<std::uint64_t>::open(name));
-            break;
-          case 2:
-            look(Array<std::uint64_t>::open_or_create(name, content));
-            break;
-          default:
-            ipc::unlink(name);
+  using Numbers = Array<std::uint64_t>;
+  test::KillStorm storm(8, [&, seeded = std::optional<std::mt19937>(), kept = std::optional<Numbers>()](int) mutable {
+    if (!seeded) seeded.emplace(::getpid());
+    auto& random = *seeded;
+    const auto& name = names[random() % names.size()];
+    const auto token = 1 + random();
+    const std::vector<std::uint64_t> content(elements, token);
+    const auto keep_some = [&](const Numbers& array) { kept = random() % 2 == 0 ? std::optional(array) : std::nullopt; };
+    const auto look = [&](const Numbers& array) {
+      // Nobody writes after the making: all elements are the maker's.
+      const std::uint64_t first = array.at(0);
+      if (array.size() != elements || first == 0) ++broken;
+      for (std::size_t i = 0; i < array.size(); ++i) broken += array.at(static_cast<std::ptrdiff_t>(i)) != first ? 1 : 0;
+      ++found;
+      keep_some(array);
+    };
+    const int error = test::error_of([&] {
+      switch (random() % 4) {
+        case 0: {
+          const auto array = Numbers::create(name, content);
+          if (array.at(0) != token) ++broken;
+          ++made;
+          keep_some(array);
+          break;
         }
-      });
-      if (error != 0 && error != EEXIST && error != ENOENT) ++broken;
-      ++account.done;
-    }
+        case 1:
+          look(Numbers::open(name));
+          break;
+        case 2:
+          look(Numbers::open_or_create(name, content));
+          break;
+        default:
+          ipc::unlink(name);
+      }
+    });
+    if (error != 0 && error != EEXIST && error != ENOENT) ++broken;
   });
-  stopping = [&] { return storm.stopping(); };
   const int kills = test::KillStorm::kills(30);
   storm.run(kills, 8, 100 * kills);
   REQUIRE(broken == 0);

@@ -1,8 +1,11 @@
 #include <ipc/value.hpp>
 
+#include <array>
+
 #include <ipc/array.hpp>
 #include <ipc/rlock.hpp>
 
+#include "ipc/base/kill_point.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/kill_storm.hpp"
 
@@ -11,103 +14,64 @@ using namespace ipc;
 namespace {
 
 /// Which a death may leave half written.
-struct Pair {
-  std::int64_t first;
-  std::int64_t second;
-};
+using Pair = std::array<std::int64_t, 2>;
 
 }  // namespace
 
-TEST_CASE("RLock: under random kills the others go on, and the total is exact up to what the dead were doing") {
-  const RLock lock;
-  const auto shared = test::make_counters();
-  auto& first = (*shared)[0];
-  auto& second = (*shared)[1];
-  auto& broken = (*shared)[2];
-  std::function<bool()> stopping;
-  test::KillStorm storm(4, [&](int, test::KillStorm::Account account) {
-    while (!stopping()) {
-      const std::scoped_lock outer(lock);
-      const bool recovered = lock.recovered();
-      const std::scoped_lock inner(lock);
-      if (first != second) {
-        if (!recovered || first != second + 1) ++broken;
-        second.store(first);
-      }
-      ++account.begun;
-      ++first;
-      ++second;
-      ++account.done;
-    }
-  });
-  stopping = [&] { return storm.stopping(); };
-  storm.run(test::KillStorm::kills(100), 11);
-  const std::scoped_lock guard(lock);
-  REQUIRE(broken == 0);
-  REQUIRE(first >= storm.least());
-  REQUIRE(first <= storm.most());
+TEST_CASE("Value, Array: a process killed at any point of a change leaves the old or the new, and tells of the lock") {
+  const auto* point = GENERATE("lock.acquired", "lock.before_release", "lock.released");
+  const bool done = point != std::string_view("lock.acquired");
+  const bool released = point == std::string_view("lock.released");
+  const Value<int> value(1);
+  const Value<Pair> pair(Pair{1, 1});
+  const Array<int> array{1, 1};
+  const auto killed = [&](auto change) {
+    test::ForkedChild child([&] {
+      base::arm_kill_point(point);
+      change();
+    });
+    REQUIRE(child.wait() == -SIGKILL);
+  };
+  killed([&] { value.update([](int& x) { ++x; }); });
+  killed([&] { pair.set({2, 2}); });
+  killed([&] { array.set(-1, 2); });
+  REQUIRE(value.lock().recovered() != released);
+  REQUIRE(pair.lock().recovered() != released);
+  REQUIRE(array.lock().recovered() != released);
+  REQUIRE(value.get() == (done ? 2 : 1));
+  REQUIRE(pair.get() == (done ? Pair{2, 2} : Pair{1, 1}));
+  REQUIRE(array.get(-1) == (done ? 2 : 1));
+  REQUIRE_FALSE(value.lock().recovered());
 }
 
 TEST_CASE("Value: under random kills updates, guards and additions are exact up to what the dead were doing") {
   const Value<std::int64_t> updated;
   const Value<std::int64_t> added;
   const Value<Pair> pair(Pair{0, 0});
-  const auto shared = test::make_counters();
-  auto& broken = (*shared)[0];
-  std::function<bool()> stopping;
-  test::KillStorm storm(4, [&](int, test::KillStorm::Account account) {
-    while (!stopping()) {
-      ++account.begun;
-      updated.update([](std::int64_t& x) { ++x; });
-      added.fetch_add(1);
-      {
-        auto guard = pair.lock();
-        if (guard->first != guard->second) {
-          if (!guard.recovered() || guard->first != guard->second + 1) ++broken;
-          guard->second = guard->first;
-        }
-        ++guard->first;
-        ++guard->second;
-      }
-      ++account.done;
-    }
+  const Value<int> broken;
+  test::KillStorm storm(4, [&](int) {
+    updated.update([](std::int64_t& x) { ++x; });
+    added.fetch_add(1);
+    const auto guard = pair.lock();
+    if (!test::add_to_each(*guard, guard.recovered())) broken.fetch_add(1);
   });
-  stopping = [&] { return storm.stopping(); };
   storm.run(test::KillStorm::kills(100), 12);
-  REQUIRE(broken == 0);
-  const std::int64_t least = storm.least();
-  for (const std::int64_t total : {updated.get(), added.get(), pair.lock()->first}) {
-    REQUIRE(total >= least);
+  REQUIRE(broken.get() == 0);
+  for (const std::int64_t total : {updated.get(), added.get(), pair.get()[0]}) {
+    REQUIRE(total >= storm.least());
     REQUIRE(total <= storm.most());
   }
 }
 
 TEST_CASE("Array: under random kills changes under its lock are exact up to what the dead were doing") {
-  constexpr std::size_t size = 16;
-  const Array<std::int64_t> array(size);
-  const auto shared = test::make_counters();
-  auto& broken = (*shared)[0];
-  std::function<bool()> stopping;
-  test::KillStorm storm(4, [&](int, test::KillStorm::Account account) {
-    while (!stopping()) {
-      ++account.begun;
-      {
-        auto guard = array.lock();
-        // All are equal, but for what a dead predecessor had not come to.
-        for (std::size_t i = 1; i < size; ++i) {
-          if (guard[i] == guard[0]) continue;
-          if (!guard.recovered() || guard[i] != guard[0] - 1) ++broken;
-          guard[i] = guard[0];
-        }
-        for (std::int64_t& element : guard) ++element;
-      }
-      ++account.done;
-    }
+  const Array<std::int64_t> array(16);
+  const Value<int> broken;
+  test::KillStorm storm(4, [&](int) {
+    const auto guard = array.lock();
+    if (!test::add_to_each(guard, guard.recovered())) broken.fetch_add(1);
   });
-  stopping = [&] { return storm.stopping(); };
   storm.run(test::KillStorm::kills(100), 13);
-  REQUIRE(broken == 0);
-  const std::int64_t least = storm.least();
-  REQUIRE(array.get(0) >= least);
+  REQUIRE(broken.get() == 0);
+  REQUIRE(array.get(0) >= storm.least());
   REQUIRE(array.get(0) <= storm.most());
 }

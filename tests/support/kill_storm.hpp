@@ -14,21 +14,16 @@ namespace ipc::test {
 /// each kill until every other process has got on: whoever hangs, the watchdog names the test.
 class KillStorm {
  public:
-  /// One process's account, in shared memory: it outlives the process.
-  struct Account {
-    std::atomic<std::int64_t>& begun;  ///< Operations begun…
-    std::atomic<std::int64_t>& done;   ///< …and finished: at most one fewer.
-  };
-  /// `work(index, account)` runs in each of `size` processes until the process is killed or `stopping()`.
-  KillStorm(int size, std::function<void(int, Account)> work) : size_(size), work_(std::move(work)), counters_(make_counters()) {}
+  /// `operation(index)` is done again and again in each of `size` processes until that is killed, which they all are in the end.
+  /// Each process has its own copy of it.
+  KillStorm(int size, std::function<void(int)> operation) : size_(size), operation_(std::move(operation)), counters_(make_counters()) {}
 
-  bool stopping() const { return (*counters_)[511] != 0; }
   /// How many processes a storm kills: `usual`, or what the environment's IPC_TEST_KILLS says, for long runs.
   static int kills(int usual) {
     const char* text = std::getenv("IPC_TEST_KILLS");
     return text == nullptr ? usual : std::atoi(text);
   }
-  /// Kills `kills` processes, then stops the others, when all together have finished so many operations at least.
+  /// Kills `kills` processes, then the rest, when all together have finished so many operations at least.
   void run(int kills, unsigned seed, std::int64_t least_operations = 0) {
     std::mt19937 random(seed);
     std::vector<ForkedChild> children;
@@ -48,17 +43,26 @@ class KillStorm {
       children[victim] = start(static_cast<int>(victim));
     }
     wait_until([&] { return least() >= least_operations; });
-    (*counters_)[511] = 1;
   }
   /// Operations that were surely finished, and that may have been, over all processes ever.
   std::int64_t least() const { return total_done_ + sum(1); }
   std::int64_t most() const { return total_begun_ + sum(0); }
 
-  Account account(std::size_t index) { return {(*counters_)[2 * index], (*counters_)[2 * index + 1]}; }
-
  private:
+  /// One process's account, in shared memory: it outlives the process.
+  struct Account {
+    std::atomic<std::int64_t>& begun;  ///< Operations begun…
+    std::atomic<std::int64_t>& done;   ///< …and finished: at most one fewer.
+  };
+  Account account(std::size_t index) { return {(*counters_)[2 * index], (*counters_)[2 * index + 1]}; }
   ForkedChild start(int index) {
-    return ForkedChild([this, index] { work_(index, account(static_cast<std::size_t>(index))); });
+    return ForkedChild([this, index] {
+      for (const Account own = account(static_cast<std::size_t>(index));;) {
+        ++own.begun;
+        operation_(index);
+        ++own.done;
+      }
+    });
   }
   void await_progress(std::size_t index, std::int64_t operations) {
     const std::int64_t from = account(index).done;
@@ -75,10 +79,24 @@ class KillStorm {
   }
 
   int size_;
-  std::function<void(int, Account)> work_;
+  std::function<void(int)> operation_;
   std::shared_ptr<Counters> counters_;
   std::int64_t total_begun_ = 0;
   std::int64_t total_done_ = 0;
 };
+
+/// Adds one to each of a row of numbers that are equal unless somebody died adding, who may have left the later ones without
+/// theirs: those get it first, if `recovered` says so. False when they differ in any other way.
+template <class Row>
+bool add_to_each(Row&& row, bool recovered) {
+  bool whole = true;
+  for (auto& number : row) {
+    if (number == row[0]) continue;
+    whole = whole && recovered && number == row[0] - 1;
+    number = static_cast<std::int64_t>(row[0]);
+  }
+  for (auto& number : row) ++number;
+  return whole;
+}
 
 }  // namespace ipc::test
