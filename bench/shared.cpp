@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   const auto update = [&] { value.update([](std::int64_t& x) { ++x; }); };
   row("Value::update, free", "update", 50'000, 0, {{"ipc", [&] { return seconds_each(count, update); }}});
   const Rival rival(update);
-  row("Value::update, two processes", "contended_update", 40'000, 5, {{"ipc", [&] { return rival.seconds(200'000); }}});
+  row("Value::update, two processes", "contended_update", 100'000, 5, {{"ipc", [&] { return rival.seconds(2'000'000); }}});
 
   alignas(64) static std::atomic<std::int64_t> atomic{0};
   table.row("Value::fetch_add", {{"ipc", [&] { return seconds_each(count, [&] { value.fetch_add(1); }); }},

@@ -23,7 +23,7 @@ using ipc::bench::Rival;
 using ipc::bench::time_each;
 
 constexpr int free_count = 1'000'000;
-constexpr int fought_count = 200'000;
+constexpr int fought_count = 2'000'000;
 
 /// A process-shared robust mutex as the C library has it, used as its manual says.
 class RawMutex {
@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
   const Rival lock_rival(use_lock);
   const Rival raw_rival([&] { raw_mutex.use(); });
   const Rival semaphore_rival(use_semaphore);
-  row("Lock, two processes", "contended_lock", 100'000, 5,
+  row("Lock, two processes", "contended_lock", 400'000, 5,
       {{"ipc", [&] { return lock_rival.seconds(fought_count); }}, {"robust mutex", [&] { return raw_rival.seconds(fought_count); }}});
-  row("Semaphore, two processes", "contended_semaphore", 100'000, 5, {{"ipc", [&] { return semaphore_rival.seconds(fought_count); }}});
+  row("Semaphore, two processes", "contended_semaphore", 400'000, 5, {{"ipc", [&] { return semaphore_rival.seconds(fought_count); }}});
 }

@@ -46,10 +46,10 @@ class RawArray {
 
   T* data() const noexcept { return reinterpret_cast<T*>(elements_.data()); }
   std::size_t size() const noexcept { return elements_.count(); }
-  /// Negative indexes count from the end. Throws `std::out_of_range`; `data` and `span` check nothing.
+  /// Negative indexes count from the end. Throws `std::out_of_range`; a loop that has no time for that goes over `span()`.
   template <std::integral Integer>
   T& operator[](Integer index) const {
-    return data()[detail::resolve_index(static_cast<std::ptrdiff_t>(index), size())];
+    return data()[detail::resolve_index(index, size())];
   }
   std::span<T> span() const noexcept { return {data(), size()}; }
 

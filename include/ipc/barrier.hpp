@@ -8,6 +8,7 @@
 
 #include <ipc/detail/deadline.hpp>
 #include <ipc/detail/name_use.hpp>
+#include <ipc/detail/time_limit.hpp>
 
 namespace ipc {
 
@@ -27,23 +28,19 @@ struct BarrierState;
 /// Any thread may use one handle at the same time as others.
 class Barrier {
  public:
-  static constexpr std::chrono::nanoseconds no_timeout = std::chrono::nanoseconds::max();
-
   /// `action` is run by the last one to come, before the others go on, and must not use the barrier. `timeout` is for waits
   /// without a time of their own. Throws `std::invalid_argument` unless `parties` is positive, `std::system_error`.
-  explicit Barrier(int parties, std::function<void()> action = {}, std::chrono::nanoseconds timeout = no_timeout);
+  explicit Barrier(int parties, std::function<void()> action = {}, detail::TimeLimit timeout = {});
   /// A named one for unrelated processes: see unlink.hpp. The time-out is its maker's. An action is code of one program: it
   /// runs when a handle that was given one is the last to come, so all programs are to give theirs.
   /// `open_or_create` throws `UsageError` when there is one for another number of parties.
-  static Barrier create(std::string_view name, int parties, std::function<void()> action = {},
-                        std::chrono::nanoseconds timeout = no_timeout) {
+  static Barrier create(std::string_view name, int parties, std::function<void()> action = {}, detail::TimeLimit timeout = {}) {
     return named(name, detail::NameUse::create, parties, std::move(action), timeout);
   }
   static Barrier open(std::string_view name, std::function<void()> action = {}) {
-    return named(name, detail::NameUse::open, 1, std::move(action), no_timeout);
+    return named(name, detail::NameUse::open, 1, std::move(action), {});
   }
-  static Barrier open_or_create(std::string_view name, int parties, std::function<void()> action = {},
-                                std::chrono::nanoseconds timeout = no_timeout) {
+  static Barrier open_or_create(std::string_view name, int parties, std::function<void()> action = {}, detail::TimeLimit timeout = {}) {
     return named(name, detail::NameUse::open_or_create, parties, std::move(action), timeout);
   }
 
@@ -71,8 +68,7 @@ class Barrier {
   static Barrier ipc_decode(detail::Reader& reader);
 
  private:
-  static Barrier named(std::string_view name, detail::NameUse use, int parties, std::function<void()> action,
-                       std::chrono::nanoseconds timeout);
+  static Barrier named(std::string_view name, detail::NameUse use, int parties, std::function<void()> action, detail::TimeLimit timeout);
   explicit Barrier(std::shared_ptr<sync::BarrierState> state, std::function<void()> action = {}) noexcept;
   int wait_by(detail::Deadline deadline) const;
 

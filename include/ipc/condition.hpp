@@ -20,7 +20,7 @@ struct ConditionState;
 ///     condition.wait([&] { return items.value() > 0; });
 ///
 /// A notification wakes exactly as many of those that wait at that moment as it says; waiters that were killed do not count
-/// and keep nobody waiting. Any thread may use one handle at the same time as others; at most 128 may wait at once.
+/// and keep nobody waiting. Any thread may use one handle at the same time as others; at most 512 may wait at once.
 class Condition {
  public:
   /// With an `RLock` of its own. Throws `std::system_error`.

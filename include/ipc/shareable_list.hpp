@@ -26,7 +26,8 @@ class ShareableItem {
 
   // NOLINTBEGIN(google-explicit-constructor): values are items.
   ShareableItem(std::nullptr_t = nullptr) : value_(nullptr) {}
-  ShareableItem(bool value) : value_(value) {}
+  template <std::same_as<bool> T>  // And nothing that merely converts to it, as characters and pointers do.
+  ShareableItem(T value) : value_(value) {}
   /// Throws `std::invalid_argument` for what 64 bits with a sign cannot hold.
   template <std::integral T>
   requires(!std::is_same_v<T, bool> && !detail::is_character_v<T>) ShareableItem(T value)

@@ -15,6 +15,22 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
+/// How a spinning waiter looks at a word that its holder needs to get on: ever more seldom, as each look takes the cache line
+/// away from there. Belongs to one wait.
+class Backoff {
+ public:
+  /// The first time for nothing, then ever longer, up to a microsecond or two.
+  void pause() noexcept {
+    for (int i = 1; i < pauses_; ++i) cpu_relax();
+    pauses_ = std::min(2 * pauses_, longest);
+  }
+
+ private:
+  static constexpr int longest = 32;
+
+  int pauses_ = 1;
+};
+
 /// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
 /// zero where this process may use one CPU only (whoever could end the wait would need that CPU). Where spinning long has not
 /// paid, because whoever could end the wait has no CPU, it is tried again ever more rarely.

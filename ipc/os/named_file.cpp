@@ -64,6 +64,8 @@ NamelessFile::~NamelessFile() {
 }
 
 bool NamelessFile::link(const std::string& path) const {
+  // By the descriptor itself, since Linux 6.10 for whoever opened it; before, only for root.
+  if (temporary_.empty() && retry([&] { return ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH); }) == 0) return true;
   const std::string from = temporary_.empty() ? open_file_path(fd_.get()) : temporary_;
   if (retry([&] { return ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path.c_str(), temporary_.empty() ? AT_SYMLINK_FOLLOW : 0); }) == 0) {
     return true;

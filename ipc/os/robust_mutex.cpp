@@ -80,6 +80,7 @@ class Attributes {
 }  // namespace
 
 RobustMutex::RobustMutex() {
+  static_assert(owner_died == FUTEX_OWNER_DIED && thread_mask == FUTEX_TID_MASK);
   const Attributes attributes;
   check_result("pthread_mutex_init", ::pthread_mutex_init(&mutex_, attributes.get()));
 }
@@ -125,13 +126,6 @@ void RobustMutex::make_consistent() { check_result("pthread_mutex_consistent", :
 bool RobustMutex::was_unlocked(int error) {
   if (error != EPERM) check_result("pthread_mutex_unlock", error);
   return false;
-}
-
-pid_t RobustMutex::holder() const noexcept {
-  // The first word of a robust mutex is the kernel's (set_robust_list(2)): the holder's thread id and two flags. Relaxed: a
-  // hint, or a question whose answer only the asking thread itself could change.
-  const auto word = static_cast<unsigned>(__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_RELAXED));
-  return (word & FUTEX_OWNER_DIED) != 0 ? 0 : static_cast<pid_t>(word & FUTEX_TID_MASK);
 }
 
 bool RobustMutex::is_mine() const noexcept {

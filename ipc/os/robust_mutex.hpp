@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include <cerrno>
 #include <system_error>
@@ -58,9 +59,18 @@ class RobustMutex {
   /// A hint for those who spin: nobody held it a moment ago.
   bool looks_free() const noexcept { return holder() == 0; }
   /// The thread id of the thread that held it a moment ago; 0 for none, and for a dead one.
-  pid_t holder() const noexcept;
+  pid_t holder() const noexcept {
+    // The first word of a robust mutex is the kernel's (set_robust_list(2)): the holder's thread id and two flags. Relaxed: a
+    // hint, or a question whose answer only the asking thread itself could change.
+    const auto word = static_cast<unsigned>(__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_RELAXED));
+    return (word & owner_died) != 0 ? 0 : static_cast<pid_t>(word & thread_mask);
+  }
 
  private:
+  // Of <linux/futex.h>, FUTEX_OWNER_DIED and FUTEX_TID_MASK.
+  static constexpr unsigned owner_died = 0x40000000;
+  static constexpr unsigned thread_mask = 0x3fffffff;
+
   LockOutcome why_not_locked(int error) const;
   static bool was_unlocked(int error);
   LockOutcome sleep_for_lock(detail::Deadline deadline);

@@ -32,7 +32,8 @@ constexpr std::size_t longest_file_name = 255;
 constexpr std::uint64_t life_byte = std::uint64_t{1} << 62;  ///< Shared by all who have the file open; seized to find it stale.
 constexpr std::uint64_t name_byte = life_byte + 1;           ///< Seized to take the name away.
 
-/// Held while a byte is seized, and over fork: a child that inherited the lock would keep everybody else waiting.
+/// Held over fork, and as long as a file is open of which a byte may be seized: a child that inherited it, and with it the lock,
+/// would keep everybody else waiting for as long as it lives, should this process be killed just then.
 std::mutex& fork_guard() {
   static std::mutex& mutex = *new std::mutex();
   static const bool registered = [] {
@@ -52,35 +53,33 @@ std::mutex& fork_guard() {
   throw std::system_error(error, std::generic_category(), "shared memory named \"" + name.text() + "\"");
 }
 
-bool has_name(const std::string& path, int fd) {
-  const auto named = os::file_at(path);
-  return named && *named == os::file_facts(fd).id;
-}
+bool has_name(const std::string& path, os::FileId file) { return os::file_at(path) == file; }
 
-bool remove_if_named(const std::string& path, int fd) {
+/// `fd` is an open file of `file` that nobody else has; closing it lets the byte go.
+bool remove_if_named(const std::string& path, int fd, os::FileId file) {
   os::seize_byte(fd, name_byte);
-  const base::ScopeExit let_go([&] { os::let_byte_go(fd, name_byte); });
-  if (!has_name(path, fd)) return false;
+  if (!has_name(path, file)) return false;
   IPC_KILL_POINT("names.removing");
   const bool removed = os::remove_name(path);
   IPC_KILL_POINT("names.removed");
   return removed;
 }
 
-/// Takes the name from a stale file; false when the file, of which nobody here has the life yet, is not stale.
+/// Takes the name from a stale file, which is to be closed then; false when the file, of which nobody here has the life yet, is
+/// not stale. Under the fork guard.
 bool bury_if_stale(const std::string& path, int fd) {
   if (!os::has_file_mark(fd)) return false;
-  const std::lock_guard no_fork(fork_guard());
   if (!os::try_seize_byte(fd, life_byte)) return false;
   const base::ScopeExit let_go([&] { os::let_byte_go(fd, life_byte); });
   if (!os::has_file_mark(fd)) return false;  // The creator left in order a moment ago: first the mark goes, then the lock.
   IPC_KILL_POINT("names.stale");
-  remove_if_named(path, fd);
+  remove_if_named(path, fd, os::file_facts(fd).id);
   return true;
 }
 
 /// Whether nothing stands in the name's way any more.
 bool make_room(const Name& name) {
+  const std::lock_guard no_fork(fork_guard());
   try {
     const Fd other = os::open_file(name.path());
     return !other || bury_if_stale(name.path(), other.get());
@@ -96,6 +95,7 @@ void sweep_all() noexcept {
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
       const std::string file = entry.path().filename();
       if (!file.starts_with(object_prefix) && !file.starts_with(automatic_prefix)) continue;
+      const std::lock_guard no_fork(fork_guard());
       try {
         const Fd fd = os::open_file(entry.path());
         if (fd) bury_if_stale(entry.path(), fd.get());
@@ -117,13 +117,14 @@ void sweep_now_and_then() noexcept {
 /// What has the name, with its life; empty when there is nothing.
 Fd find(const Name& name) {
   for (;;) {
+    const std::lock_guard no_fork(fork_guard());
     Fd fd = os::open_file(name.path());
     if (!fd) return fd;
     if (bury_if_stale(name.path(), fd.get())) continue;
     os::share_byte(fd.get(), life_byte);
     IPC_KILL_POINT("names.held");
     // It may have been found stale, or removed, before its life was ours.
-    if (has_name(name.path(), fd.get())) return fd;
+    if (has_name(name.path(), os::file_facts(fd.get()).id)) return fd;
   }
 }
 
@@ -180,19 +181,19 @@ void leave_named(int fd) noexcept { os::set_file_mark(fd, false); }
 
 void remove_named(const Name& name) {
   for (;;) {
+    const std::lock_guard no_fork(fork_guard());
     const Fd fd = os::open_file(name.path());
     if (!fd) fail(ENOENT, name);
-    const std::lock_guard no_fork(fork_guard());
-    if (remove_if_named(name.path(), fd.get())) return;
+    if (remove_if_named(name.path(), fd.get(), os::file_facts(fd.get()).id)) return;
   }
 }
 
 bool remove_named(const Name& name, int fd) {
   // By an open file of one's own: duplicates in other processes could seize at the same time.
-  const Fd own = os::open_file(name.path());
-  if (!own || os::file_facts(own.get()).id != os::file_facts(fd).id) return false;
   const std::lock_guard no_fork(fork_guard());
-  return remove_if_named(name.path(), own.get());
+  const Fd own = os::open_file(name.path());
+  const os::FileId file = os::file_facts(fd).id;
+  return own && os::file_facts(own.get()).id == file && remove_if_named(name.path(), own.get(), file);
 }
 
 void prepare_names() { fork_guard(); }

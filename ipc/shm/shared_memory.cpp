@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <limits>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -16,6 +15,7 @@
 
 #include "ipc/os/mapping.hpp"
 #include "ipc/os/memfd.hpp"
+#include "ipc/os/random.hpp"
 #include "ipc/shm/created_name.hpp"
 #include "ipc/shm/names.hpp"
 
@@ -46,8 +46,10 @@ class NamedMemory {
 namespace {
 
 std::string automatic_name() {
+  std::uint32_t number = 0;
+  os::fill_random(std::as_writable_bytes(std::span(&number, 1)));
   char text[16];
-  std::snprintf(text, sizeof text, "psm_%08x", static_cast<unsigned>(std::random_device()()));
+  std::snprintf(text, sizeof text, "psm_%08x", static_cast<unsigned>(number));
   return text;
 }
 

@@ -196,9 +196,7 @@ std::uint32_t checked_parties(int parties) {
   return static_cast<std::uint32_t>(parties);
 }
 
-std::int64_t nanoseconds(std::chrono::nanoseconds timeout) noexcept {
-  return timeout == Barrier::no_timeout ? -1 : std::max(timeout.count(), std::int64_t{0});
-}
+std::int64_t nanoseconds(detail::TimeLimit timeout) noexcept { return timeout ? timeout.get().count() : -1; }
 
 shm::Arena::Request room_for(std::uint32_t parties) {
   return {sync::BarrierState::kind, sync::BarrierState::size_for(parties), parties + 1};
@@ -217,13 +215,12 @@ bool is_whole(const sync::BarrierState& state) {
 
 }  // namespace
 
-Barrier::Barrier(int parties, std::function<void()> action, std::chrono::nanoseconds timeout)
+Barrier::Barrier(int parties, std::function<void()> action, detail::TimeLimit timeout)
     : state_(make_barrier(checked_parties(parties), nanoseconds(timeout))), action_(std::move(action)) {}
 Barrier::Barrier(std::shared_ptr<sync::BarrierState> state, std::function<void()> action) noexcept
     : state_(std::move(state)), action_(std::move(action)) {}
 
-Barrier Barrier::named(std::string_view name, detail::NameUse use, int parties, std::function<void()> action,
-                       std::chrono::nanoseconds timeout) {
+Barrier Barrier::named(std::string_view name, detail::NameUse use, int parties, std::function<void()> action, detail::TimeLimit timeout) {
   const std::uint32_t count = checked_parties(parties);
   const auto object =
       shm::Heap::instance().named({shm::Name(name),

@@ -38,7 +38,7 @@ static_assert(sizeof(WaiterSlot) <= 64 && std::is_standard_layout_v<WaiterSlot> 
 /// lock, whose next holder is told.
 struct ConditionState {
   static constexpr shm::Kind kind = shm::Kind::condition;
-  static constexpr std::uint32_t capacity = 128;
+  static constexpr std::uint32_t capacity = 512;
   static constexpr std::uint32_t mutexes = capacity;
 
   /// Throws `UsageError` when this thread does not hold `lock`. Whether it was notified before the deadline.

@@ -19,23 +19,15 @@ namespace {
 /// How long a newcomer stands back at most: longer than a wake takes, and short enough to lose when its asker is dead.
 constexpr std::chrono::milliseconds overtaking_pause(2);
 constexpr std::chrono::milliseconds longest_patience(200);
-/// Of a spinning waiter between two looks, in pauses of the processor: a microsecond or two.
-constexpr int longest_pause = 32;
 
 }  // namespace
 
-bool LockState::entered(os::LockOutcome outcome) {
-  if (outcome == os::LockOutcome::not_acquired) return false;
-  if (outcome == os::LockOutcome::acquired_after_death) {
-    IPC_KILL_POINT("lock.inherited");
-    // Relaxed, here and below: only the holder writes it, and holders follow each other through the mutex.
-    recovered_by.store(static_cast<std::uint32_t>(os::thread_id()), std::memory_order_relaxed);
-    IPC_KILL_POINT("lock.recovered");
-    mutex.make_consistent();
-  }
-  depth.store(1, std::memory_order_relaxed);
-  IPC_KILL_POINT("lock.acquired");
-  return true;
+void LockState::inherit() {
+  IPC_KILL_POINT("lock.inherited");
+  // Relaxed, here and below: only the holder writes it, and holders follow each other through the mutex.
+  recovered_by.store(static_cast<std::uint32_t>(os::thread_id()), std::memory_order_relaxed);
+  IPC_KILL_POINT("lock.recovered");
+  mutex.make_consistent();
 }
 
 bool LockState::enter_again() noexcept {
@@ -44,26 +36,15 @@ bool LockState::enter_again() noexcept {
   return true;
 }
 
-bool LockState::acquire(detail::Deadline deadline) {
-  // The common case first: nobody has it, nobody waits.
-  if (impatient.load(std::memory_order_relaxed) == 0 && mutex.looks_free()) {
-    const os::LockOutcome outcome = mutex.try_lock();
-    if (outcome != os::LockOutcome::not_acquired) return entered(outcome);
-  }
-  return acquire_taken(deadline);
-}
-
 bool LockState::acquire_taken(detail::Deadline deadline) {
   if (deadline.expired()) return try_acquire();
   if (enter_again()) return true;
   static thread_local base::SpinBudget budget;
   if (impatient.load(std::memory_order_relaxed) != 0) let_impatient_pass(deadline);
   auto outcome = os::LockOutcome::not_acquired;
-  // Looks ever more seldom: each look takes the line with the lock away from its holder, who would need it to get on.
-  int pauses = 1;
+  base::Backoff backoff;
   budget.spin([&] {
-    for (int i = 1; i < pauses; ++i) base::cpu_relax();
-    pauses = std::min(2 * pauses, longest_pause);
+    backoff.pause();
     if (!mutex.looks_free()) return false;
     outcome = mutex.try_lock();
     return outcome != os::LockOutcome::not_acquired;
@@ -114,20 +95,18 @@ bool LockState::try_acquire() {
   return outcome != os::LockOutcome::already_mine && entered(outcome);
 }
 
-void LockState::release() {
-  // Relaxed: only the holder writes them, and if this thread is not it, the mutex will say so.
-  const bool nested = recursive != 0 && depth.load(std::memory_order_relaxed) > 1;
-  if ((nested || recovered_by.load(std::memory_order_relaxed) != 0) && mutex.is_mine()) {
-    if (nested) {
-      depth.store(depth.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-      return;
-    }
-    recovered_by.store(0, std::memory_order_relaxed);
+bool LockState::stays_mine() noexcept {
+  if (!mutex.is_mine()) return false;
+  const std::uint32_t times = depth.load(std::memory_order_relaxed);
+  if (times > 1) {
+    depth.store(times - 1, std::memory_order_relaxed);
+    return true;
   }
-  IPC_KILL_POINT("lock.before_release");
-  if (!mutex.unlock()) throw UsageError("This thread does not hold the lock.");
-  IPC_KILL_POINT("lock.released");
+  recovered_by.store(0, std::memory_order_relaxed);
+  return false;
 }
+
+void LockState::refuse_release() { throw UsageError("This thread does not hold the lock."); }
 
 std::uint32_t LockState::release_all() {
   const std::uint32_t times = depth.load(std::memory_order_relaxed);

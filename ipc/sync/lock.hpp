@@ -6,6 +6,7 @@
 
 #include <ipc/detail/deadline.hpp>
 
+#include "ipc/base/kill_point.hpp"
 #include "ipc/os/robust_mutex.hpp"
 #include "ipc/shm/layout.hpp"
 
@@ -29,10 +30,22 @@ struct LockState {
 
   /// When this thread holds it already: locks once more if `recursive`; otherwise waits for the deadline, and throws
   /// `UsageError` when there is none.
-  bool acquire(detail::Deadline deadline);
+  bool acquire(detail::Deadline deadline) {
+    // The common case first: nobody has it, nobody waits. Relaxed: hints.
+    if (impatient.load(std::memory_order_relaxed) == 0 && mutex.looks_free() && entered(mutex.try_lock())) return true;
+    return acquire_taken(deadline);
+  }
   bool try_acquire();
   /// Throws `UsageError` when this thread does not hold it.
-  void release();
+  void release() {
+    // Relaxed: only the holder writes them, and if this thread is not it, the mutex will say so.
+    if (depth.load(std::memory_order_relaxed) > 1 || recovered_by.load(std::memory_order_relaxed) != 0) {
+      if (stays_mine()) return;
+    }
+    IPC_KILL_POINT("lock.before_release");
+    if (!mutex.unlock()) refuse_release();
+    IPC_KILL_POINT("lock.released");
+  }
   /// Gives it up however often this thread has locked it, and takes it again as often.
   std::uint32_t release_all();
   void acquire_again(std::uint32_t times);
@@ -49,7 +62,16 @@ struct LockState {
   bool acquire_taken(detail::Deadline deadline);
   void let_impatient_pass(detail::Deadline deadline);
   os::LockOutcome wait_in_line(detail::Deadline deadline);
-  bool entered(os::LockOutcome outcome);
+  bool entered(os::LockOutcome outcome) {
+    if (outcome == os::LockOutcome::not_acquired || outcome == os::LockOutcome::already_mine) return false;
+    if (outcome == os::LockOutcome::acquired_after_death) inherit();
+    depth.store(1, std::memory_order_relaxed);  // Relaxed: only the holder writes it, and holders follow each other through the mutex.
+    IPC_KILL_POINT("lock.acquired");
+    return true;
+  }
+  void inherit();
+  bool stays_mine() noexcept;
+  [[noreturn]] static void refuse_release();
   bool enter_again() noexcept;
 };
 static_assert(sizeof(LockState) == 64 && std::is_trivially_destructible_v<LockState>);

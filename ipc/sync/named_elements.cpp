@@ -33,7 +33,7 @@ NamedElements named_elements(const NamedElementsRequest& request) {
   if (!has_elements(block, request.element_tag, request.element_size)) {
     throw UsageError("The " + request.object_name + " named \"" + std::string(request.name) + "\" has elements of another size.");
   }
-  NamedElements named{SharedElements(behind_head(block)), LockHandle({lock, reinterpret_cast<LockState*>(lock.get())})};
+  NamedElements named{SharedElements(block), LockHandle({lock, reinterpret_cast<LockState*>(lock.get())})};
   if (request.use == NameUse::open_or_create && named.elements.count() != request.count) {
     throw UsageError("The " + request.object_name + " named \"" + std::string(request.name) + "\" has " +
                      std::to_string(named.elements.count()) + " elements, not " + std::to_string(request.count) + ".");

@@ -36,7 +36,12 @@ bool SemaphoreState::acquire(detail::Deadline deadline) {
   static thread_local base::SpinBudget budget;
   if (try_acquire()) return true;
   if (deadline.expired()) return false;
-  if (budget.spin([this] { return try_acquire(); })) return true;
+  base::Backoff backoff;
+  const auto look = [&] {
+    backoff.pause();
+    return try_acquire();
+  };
+  if (budget.spin(look)) return true;
   const os::LockOutcome outcome = turnstile.lock_until(deadline);
   if (outcome == os::LockOutcome::not_acquired) return try_acquire();
   // A dead head leaves nothing to repair.

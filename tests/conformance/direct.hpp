@@ -1,7 +1,5 @@
 #pragma once
 
-#include <chrono>
-
 #include <ipc/barrier.hpp>
 #include <ipc/condition.hpp>
 #include <ipc/event.hpp>
@@ -26,7 +24,7 @@ struct Direct {
     return Condition(lock);
   }
   Event event() const { return {}; }
-  Barrier barrier(int parties, std::chrono::nanoseconds timeout = Barrier::no_timeout) const { return Barrier(parties, {}, timeout); }
+  Barrier barrier(int parties, detail::TimeLimit timeout = {}) const { return Barrier(parties, {}, timeout); }
   Barrier counting_barrier(int parties, const Tally& tally) const {
     return Barrier(parties, [tally] { add(tally, 0); });
   }

@@ -57,6 +57,19 @@ TEST_CASE("Condition: what a waiter was given that died before it returned goes 
   REQUIRE(alive.wait() == 0);  // Nobody notifies again.
 }
 
+TEST_CASE("Condition: an heir killed with what it was given leaves that to the next") {
+  const Condition condition;
+  const auto counters = test::make_counters();
+  test::ForkedChild dies = waiter(condition, counters, "condition.woken");
+  test::ForkedChild heir = waiter(condition, counters, "condition.inherited");
+  notify(condition);
+  REQUIRE(dies.wait() == -SIGKILL);
+  REQUIRE(heir.wait() == -SIGKILL);
+  test::ForkedChild alive = waiter(condition, counters);
+  notify(condition);
+  REQUIRE(alive.wait() == 0);
+}
+
 TEST_CASE("Condition: a waiter killed at any point of its wait leaves lock and condition to the others") {
   const auto* point = GENERATE("condition.waiting", "lock.before_release", "lock.released", "condition.released");
   const Condition condition;
@@ -82,7 +95,7 @@ TEST_CASE("Condition: a notifier killed between its store and its wake delays th
 TEST_CASE("Condition: more waiters than it has places, one after the other, all killed") {
   const Condition condition;
   const auto counters = test::make_counters();
-  for (int i = 0; i < 140; ++i) waiter(condition, counters).kill();
+  for (int i = 0; i < 520; ++i) waiter(condition, counters).kill();
   test::ForkedChild alive = waiter(condition, counters);
   notify(condition);
   REQUIRE(alive.wait() == 0);

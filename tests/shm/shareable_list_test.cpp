@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #include <ipc/error.hpp>
 
@@ -28,6 +29,9 @@ Bytes bytes(std::string_view text) {
 ShareableList sample(std::string_view name = "") {
   return ShareableList({"howdy", bytes("HoWdY"), -273.154, 100, nullptr, true, 42}, name);
 }
+
+static_assert(std::is_constructible_v<ShareableItem, bool> && std::is_constructible_v<ShareableItem, const char*>);
+static_assert(!std::is_constructible_v<ShareableItem, char> && !std::is_constructible_v<ShareableItem, int*>);
 
 }  // namespace
 

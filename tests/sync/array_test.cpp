@@ -1,6 +1,8 @@
 #include <ipc/array.hpp>
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <list>
 #include <numeric>
 #include <ranges>
@@ -44,11 +46,17 @@ TEST_CASE("Array: of a size is zeroed, also in memory that was used before") {
   }
 }
 
+static_assert(std::ranges::contiguous_range<ArrayGuard<int>> && std::ranges::sized_range<ArrayGuard<int>>);
+
 TEST_CASE("Array: is made from lists, ranges and nothing") {
   const Array<int> listed{1, 2, 3};
   REQUIRE(listed.get(2) == 3);
   const Array<long> ranged(std::list<int>{4, 5});
   REQUIRE(ranged.get(1) == 5);
+  const Array<int> wide(std::array<long, 2>{6, 7});
+  auto guard = wide.lock();
+  std::ranges::sort(guard, std::greater<>());
+  REQUIRE(guard[0] == 7);
   const Array<int> empty(0);
   REQUIRE(empty.size() == 0);
   REQUIRE(empty.lock().begin() == empty.lock().end());
@@ -61,6 +69,14 @@ TEST_CASE("Array: what is outside is refused") {
   REQUIRE_THROWS_AS(array.set(10, 1), std::out_of_range);
   REQUIRE_THROWS_AS(array.at(10), std::out_of_range);
   REQUIRE_THROWS_AS(Array<int>(-1), std::invalid_argument);
+  const RawArray<int> raw{1, 2, 3};
+  REQUIRE(raw[-1] == 3);
+  REQUIRE(raw[std::size_t{0}] == 1);
+  REQUIRE(&raw[-3] == raw.data());
+  REQUIRE_THROWS_AS(raw[3], std::out_of_range);
+  REQUIRE_THROWS_AS(raw[-4], std::out_of_range);
+  REQUIRE_THROWS_AS(raw[static_cast<std::size_t>(-1)], std::out_of_range);
+  REQUIRE_THROWS_AS(RawArray<int>(0)[0], std::out_of_range);
 }
 
 TEST_CASE("Array: is sorted in place, and locked while it is") {

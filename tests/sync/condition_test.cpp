@@ -69,46 +69,6 @@ TEST_CASE("Condition: notify wakes exactly as many as it says, those that wait l
   REQUIRE_FALSE(sleepers.condition.wait_for(1ms));
 }
 
-TEST_CASE("Condition: notify_all wakes all, and those that timed out before do not count") {
-  Sleepers sleepers;
-  for (int i = 0; i < 3; ++i) {
-    std::scoped_lock guard(sleepers.condition);
-    REQUIRE_FALSE(sleepers.condition.wait_for(1ms));
-  }
-  sleepers.add(6);
-  std::unique_lock guard(sleepers.condition);
-  sleepers.condition.notify_all();
-  guard.unlock();
-  for (auto& child : sleepers.children) REQUIRE(child.wait() == 0);
-}
-
-TEST_CASE("Condition: who does not hold it can neither wait nor notify") {
-  const Condition condition;
-  REQUIRE_THROWS_AS(condition.wait(), UsageError);
-  REQUIRE_THROWS_AS(condition.wait_for(1ms), UsageError);
-  REQUIRE_THROWS_AS(condition.wait([] { return true; }), UsageError);
-  REQUIRE_THROWS_AS(condition.notify(), UsageError);
-  REQUIRE_THROWS_AS(condition.notify_all(), UsageError);
-  std::scoped_lock guard(condition);
-  REQUIRE_THROWS_AS(condition.notify(-1), std::invalid_argument);
-}
-
-TEST_CASE("Condition: a timed wait takes its time, holds the lock again, and says whether it was notified") {
-  const Condition condition;
-  std::scoped_lock guard(condition);
-  const auto start = std::chrono::steady_clock::now();
-  REQUIRE_FALSE(condition.wait_for(30ms));
-  REQUIRE(std::chrono::steady_clock::now() - start >= 30ms);
-  REQUIRE_FALSE(condition.wait_for(0ms));
-  test::ForkedChild child([&] {
-    std::scoped_lock inner(condition);
-    condition.notify();
-  });
-  REQUIRE(condition.wait_for(100s));
-  REQUIRE(child.wait() == 0);
-  condition.notify();  // Throws if the lock was not taken again.
-}
-
 TEST_CASE("Condition: a predicate is waited for, and its last word returned") {
   const Condition condition;
   const auto counters = test::make_counters();
@@ -150,28 +110,6 @@ TEST_CASE("Condition: waiting gives up an RLock however often it was taken, and 
   lock.unlock();
   lock.unlock();
   REQUIRE_THROWS_AS(lock.unlock(), UsageError);
-  REQUIRE(child.wait() == 0);
-}
-
-TEST_CASE("Condition: two conditions may share one lock") {
-  const Lock lock;
-  const Condition full(lock);
-  const Condition empty(lock);
-  const auto counters = test::make_counters();
-  test::ForkedChild child([&] {
-    for (int i = 0; i < 500; ++i) {
-      std::scoped_lock guard(lock);
-      full.wait([&] { return (*counters)[0] == 1; });
-      (*counters)[0] = 0;
-      empty.notify();
-    }
-  });
-  for (int i = 0; i < 500; ++i) {
-    std::scoped_lock guard(lock);
-    empty.wait([&] { return (*counters)[0] == 0; });
-    (*counters)[0] = 1;
-    full.notify();
-  }
   REQUIRE(child.wait() == 0);
 }
 

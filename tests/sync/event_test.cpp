@@ -10,26 +10,6 @@
 using namespace std::chrono_literals;
 using namespace ipc;
 
-TEST_CASE("Event: is clear, set, and clear again") {
-  const Event event;
-  REQUIRE_FALSE(event.is_set());
-  REQUIRE_FALSE(event.wait_for(0s));
-  const auto start = std::chrono::steady_clock::now();
-  REQUIRE_FALSE(event.wait_for(30ms));
-  REQUIRE(std::chrono::steady_clock::now() - start >= 30ms);
-  event.set();
-  event.set();
-  REQUIRE(event.is_set());
-  REQUIRE(event.wait_for(0s));
-  REQUIRE(event.wait());
-  event.clear();
-  event.clear();
-  REQUIRE_FALSE(event.is_set());
-  test::ForkedChild child([&] { event.set(); });
-  REQUIRE(event.wait());
-  REQUIRE(child.wait() == 0);
-}
-
 TEST_CASE("Event: set lets everybody go, also when it is cleared at once") {
   const Event event;
   std::vector<test::ForkedChild> children;

@@ -28,19 +28,6 @@ bool free_for_others(const RLock& lock) {
 
 }  // namespace
 
-TEST_CASE("RLock: its holder may take it again, and it is free after as many unlocks") {
-  const RLock lock;
-  lock.lock();
-  REQUIRE(lock.try_lock());
-  REQUIRE(lock.try_lock_for(0s));
-  lock.unlock();
-  lock.unlock();
-  REQUIRE_FALSE(free_for_others(lock));
-  lock.unlock();
-  REQUIRE(free_for_others(lock));
-  REQUIRE_THROWS_AS(lock.unlock(), UsageError);
-}
-
 TEST_CASE("RLock: another thread can neither take nor unlock it") {
   const RLock lock;
   lock.lock();

@@ -29,7 +29,8 @@ class LockHandle {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> at) const {
-    return try_lock_for(at - Clock::now());
+    const auto now = Clock::now();
+    return at <= now ? try_lock() : try_lock_for(at - now);
   }
   /// Throws `UsageError` when this thread does not hold it. After fork the child's thread does not hold what its parent's did.
   void unlock() const;

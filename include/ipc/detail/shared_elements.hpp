@@ -25,7 +25,7 @@ class SharedElements {
   /// `tag` names the elements' type, so that a handle arrives as what it was sent. Throws `std::system_error`.
   SharedElements(std::uint64_t tag, std::size_t element_size, std::size_t count);
   std::byte* data() const noexcept { return data_.get(); }
-  std::size_t count() const noexcept;
+  std::size_t count() const noexcept { return count_; }
   friend bool operator==(const SharedElements&, const SharedElements&) = default;
 
   void encode(Writer& writer) const;
@@ -34,9 +34,11 @@ class SharedElements {
 
  private:
   friend NamedElements named_elements(const NamedElementsRequest& request);
-  explicit SharedElements(std::shared_ptr<std::byte> data) noexcept : data_(std::move(data)) {}
+  /// Of a block or part of the heap that has been looked at.
+  explicit SharedElements(const std::shared_ptr<std::byte>& block) noexcept;
 
   std::shared_ptr<std::byte> data_;
+  std::size_t count_;  ///< As it says in front of them: it never changes.
 };
 
 /// Keeps the constructors that take `SharedElements` out of the way of a user's braced list of three numbers.
@@ -56,12 +58,17 @@ std::uint64_t elements_tag() {
   return tag;
 }
 
+[[noreturn]] void refuse_index(std::ptrdiff_t index, std::size_t size);
+
 /// Signed indexes: negative ones count from the end. Throws `std::out_of_range`.
-inline std::size_t resolve_index(std::ptrdiff_t index, std::size_t size) {
-  const auto n = static_cast<std::ptrdiff_t>(size);
-  const std::ptrdiff_t at = index < 0 ? index + n : index;
-  if (at < 0 || at >= n) throw std::out_of_range("Index " + std::to_string(index) + " of an array of " + std::to_string(n) + " elements.");
-  return static_cast<std::size_t>(at);
+template <class Integer>
+std::size_t resolve_index(Integer index, std::size_t size) {
+  if (std::cmp_greater_equal(index, 0)) {
+    if (std::cmp_less(index, size)) return static_cast<std::size_t>(index);
+  } else if (const auto at = static_cast<std::ptrdiff_t>(index) + static_cast<std::ptrdiff_t>(size); at >= 0) {
+    return static_cast<std::size_t>(at);
+  }
+  refuse_index(static_cast<std::ptrdiff_t>(index), size);
 }
 
 /// A length given as any integer. Throws `std::invalid_argument` for a negative one.
