@@ -1,11 +1,110 @@
-// A manager's dict, list and lock from a client process, beside CPython's.
+// A manager's dict, list and lock from a client process, beside CPython's; four clients beside one; TCP beside a bare socket.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <ipc/ipc.hpp>
-#include <string>
-#include <vector>
 
 #include "bench/support/peer.hpp"
 #include "bench/support/table.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A message of the size of a request, and one back, between two processes that block in between.
+class BareTcp {
+ public:
+  BareTcp() : echo_({.daemon = true}, [this] { echo(accept_one()); }) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof place;
+    auto* const address = reinterpret_cast<sockaddr*>(&place);
+    if (::bind(listener_, address, size) != 0 || ::listen(listener_, 1) != 0 || ::getsockname(listener_, address, &size) != 0) std::abort();
+    echo_.start();
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::connect(socket_, address, size) != 0) std::abort();
+    no_delay(socket_);
+  }
+  BareTcp(const BareTcp&) = delete;
+  BareTcp& operator=(const BareTcp&) = delete;
+  ~BareTcp() {
+    ::close(socket_);
+    ::close(listener_);
+  }
+  void round_trip() const {
+    std::array<char, 64> message{};
+    if (::send(socket_, message.data(), message.size(), 0) < 0 || ::recv(socket_, message.data(), message.size(), MSG_WAITALL) < 0)
+      std::abort();
+  }
+
+ private:
+  static void no_delay(int socket) {
+    const int on = 1;
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  int accept_one() const {
+    const int socket = ::accept(listener_, nullptr, nullptr);
+    no_delay(socket);
+    return socket;
+  }
+  static void echo(int socket) {
+    std::array<char, 64> message{};
+    while (::recv(socket, message.data(), message.size(), MSG_WAITALL) > 0) {
+      if (::send(socket, message.data(), message.size(), 0) < 0) return;
+    }
+  }
+
+  int listener_ = -1;
+  int socket_ = -1;
+  ipc::Process echo_;
+};
+
+/// Processes that all do the same when they are told to.
+class Crowd {
+ public:
+  Crowd(int size, std::function<void()> work) : work_(std::move(work)) {
+    for (int i = 0; i < size; ++i) members_.emplace_back(ipc::ProcessOptions{.daemon = true}, [this] { serve(); }).start();
+  }
+  /// Seconds for each of the times that they have done it, all together.
+  double seconds(int count) const {
+    count_.value() = count;
+    const auto start = Clock::now();
+    go_.release(static_cast<int>(members_.size()));
+    for (std::size_t i = 0; i < members_.size(); ++i) done_.acquire();
+    return std::chrono::duration<double>(Clock::now() - start).count() / (count * static_cast<double>(members_.size()));
+  }
+
+ private:
+  void serve() const {
+    for (;;) {
+      go_.acquire();
+      for (int i = 0; i < count_.value(); ++i) work_();
+      done_.release();
+    }
+  }
+  std::function<void()> work_;
+  ipc::RawValue<int> count_;
+  ipc::Semaphore go_{0};
+  ipc::Semaphore done_{0};
+  std::vector<ipc::Process> members_;
+};
+
+}  // namespace
 
 int main(int argc, char** argv) {
   ipc::init(argc, argv);
@@ -34,5 +133,27 @@ int main(int argc, char** argv) {
     lock.unlock();
   });
   row("a new list and its end", "new_list", 100, 1000, [&] { manager.list<int>(); });
-  row("dict get, TCP", "dict_get_tcp", 0, 5000, [&] { far.get("key"); });
+  const BareTcp bare;
+  std::vector<Contender> tcp{{"ipc", [&] { return time_each(5000, [&] { far.get("key"); }); }},
+                             {"bare socket", [&] { return time_each(5000, [&] { bare.round_trip(); }); }, 0.77}};
+  for (const auto& peer : peers) tcp.push_back({peer->name(), [&] { return peer->seconds("dict_get_tcp", 500); }});
+  table.row("dict get, TCP", tcp);
+
+  const Crowd four(4, [&] { dict.get("key"); });
+  const Crowd one(1, [&] { dict.get("key"); });
+  // How much of a processor the server has had meanwhile.
+  const auto server = manager.object<int>();
+  const auto busy = [&] { return server.call([](int&) { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }); };
+  double worked = 0;
+  double passed = 0;
+  table.row("dict get, four clients", {{"four",
+                                        [&] {
+                                          const double before = busy();
+                                          const double each = four.seconds(5000);
+                                          worked += busy() - before;
+                                          passed += each * 20000;
+                                          return each;
+                                        }},
+                                       {"one", [&] { return one.seconds(20000); }, 3}});
+  std::printf("with four clients the server's processor is busy for %.0f %% of the time\n", 100 * worked / passed);
 }

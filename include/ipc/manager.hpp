@@ -23,6 +23,7 @@
 #include <ipc/pool_proxy.hpp>
 #include <ipc/queue_proxy.hpp>
 #include <ipc/sync_proxies.hpp>
+#include <ipc/tls_options.hpp>
 #include <ipc/value_proxy.hpp>
 
 namespace ipc {
@@ -36,6 +37,10 @@ struct ManagerOptions {
   std::string address = {};
   /// What clients must know; needed for TCP. `std::nullopt`: on a unix socket this user's processes, and root's, are let in.
   std::optional<AuthKey> authkey = {};
+  /// Given, what goes over TCP is encrypted, and both sides know by certificates whom they talk to; the authkey is needed all the
+  /// same. Without, whoever can read or change what is on its way between the machines can do so with objects and calls (not
+  /// with the key, which is never sent): for networks of one's own.
+  TlsOptions tls = {};
   /// A client that announces a larger message is disconnected.
   std::size_t max_message_size = std::size_t{1} << 30;
   /// Connections beyond are closed at once. A process needs one for each call that it makes at the same time.
@@ -44,6 +49,8 @@ struct ManagerOptions {
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
   /// Runs in the server process before it serves. What it throws, the maker of the manager throws.
   std::function<void()> initializer = {};
+  /// Over TCP: a peer whose machine gives no sign of life for so long has ended, with its locks and references. Whole seconds.
+  std::chrono::nanoseconds host_timeout = std::chrono::seconds(15);
   /// For `serve`: called once with the address, when clients can connect.
   std::function<void(const std::string& address)> on_serving = {};
 };
@@ -74,7 +81,8 @@ class Manager {
   /// `Listener`, and `UsageError` for a TCP address without an authkey.
   Manager() : Manager(ManagerOptions{}) {}
   explicit Manager(const ManagerOptions& options);
-  /// A server that runs already. Throws as `Client`. `options` says the authkey.
+  /// A server that runs already. Throws as `Client`, and `TimeoutError` when it does not answer within the handshake time.
+  /// `options` says the authkey and, where the server speaks TLS, whom to trust: `.tls = {.ca = "ca.pem"}`.
   static Manager connect(std::string_view address, const ManagerOptions& options = {});
   /// Of objects that live in a store of another kind.
   static Manager over(std::shared_ptr<detail::ObjectStore> store);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "ipc/manager/rings.hpp"
@@ -22,13 +22,13 @@ constexpr std::size_t max_kept = std::size_t{1} << 16;
 
 }  // namespace
 
-ClientLine::ClientLine(Fd socket)
-    : socket_(std::move(socket)), passes_descriptors_(os::passes_descriptors(socket_.get())), reader_(max_greeting) {}
+ClientLine::ClientLine(transport::Wire wire)
+    : wire_(std::move(wire)), passes_descriptors_(os::passes_descriptors(wire_.fd())), reader_(max_greeting) {}
 
 ClientLine::Heard ClientLine::listen_at_socket() {
   by_rings_ = false;
   for (int pieces = 0; pieces < 4; ++pieces) {
-    const auto result = os::receive_stream(socket_.get(), reader_.room(), passes_descriptors_ ? &received_fds_ : nullptr, false);
+    const auto result = wire_.receive(reader_.room(), passes_descriptors_ ? &received_fds_ : nullptr, false);
     if (result.status == os::StreamStatus::would_block) return Heard::nothing;
     if (result.status == os::StreamStatus::closed || result.lost_fds || received_fds_.size() > fds_per_message) return Heard::end;
     const auto status = reader_.advance(result.size);
@@ -70,13 +70,13 @@ bool ClientLine::flush() {
       std::array<int, fds_per_message> fds{};
       std::ranges::transform(fds_, fds.begin(), [](const Fd& fd) { return fd.get(); });
       const std::array pieces{std::span<const std::byte>(unsent_).subspan(sent_)};
-      const auto result = os::send_stream(socket_.get(), pieces, std::span(fds).first(fds_.size()), false);
+      const auto result = wire_.send(pieces, std::span(fds).first(fds_.size()), false);
       if (result.status == os::StreamStatus::would_block) return true;
       if (result.status == os::StreamStatus::closed) return false;
       sent_ += result.size;
       fds_.clear();
     }
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     return false;
   }
   if (unsent_.capacity() > max_kept)

@@ -12,6 +12,7 @@
 
 #include "ipc/transport/framing.hpp"
 #include "ipc/transport/wary_pipe.hpp"
+#include "ipc/transport/wire.hpp"
 
 namespace ipc::manager {
 
@@ -29,12 +30,11 @@ class ClientLine {
     end,      ///< The client has gone, or does not keep to the protocol.
   };
 
-  explicit ClientLine(Fd socket);
+  explicit ClientLine(transport::Wire wire);
 
   void set_limit(std::uint64_t max_size) noexcept { reader_.set_limit(max_size); }
   /// A little of what the socket has, so that the others have their turn.
   Heard listen_at_socket();
-  Heard listen_at_rings();
   /// The request that was heard, until `forget_request`.
   std::span<const std::byte> request() const noexcept { return by_rings_ ? std::span<const std::byte>(ring_request_) : reader_.message(); }
   std::span<Fd> request_fds() noexcept { return received_fds_; }
@@ -48,11 +48,18 @@ class ClientLine {
 
   /// False where there cannot be rings, or are.
   bool open_rings(detail::Writer& answer);
+  /// What only memory tells: whether there may be a request in the rings, or in what TLS holds.
+  bool stirs() const noexcept { return rings_ != nullptr ? rings_->stirs() : wire_.holds_input() && !has_unsent(); }
+  Heard listen_at_memory() { return rings_ != nullptr ? listen_at_rings() : listen_at_socket(); }
+  /// From now on a descriptor tells of requests. False when there may be one already.
+  [[nodiscard]] bool quieten() noexcept { return rings_ != nullptr ? rings_->ask_for_bell() : !stirs(); }
   transport::WaryPipe* rings() const noexcept { return rings_.get(); }
-  int socket() const noexcept { return socket_.get(); }
+  int socket() const noexcept { return wire_.fd(); }
 
  private:
-  Fd socket_;
+  Heard listen_at_rings();
+
+  transport::Wire wire_;
   bool passes_descriptors_;
   transport::FrameReader reader_;
   std::vector<Fd> received_fds_;

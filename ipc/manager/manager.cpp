@@ -19,12 +19,34 @@ using detail::Request;
 
 namespace manager {
 
+namespace {
+
+ServerOptions server_options(const ManagerOptions& options) {
+  return {.address = options.address,
+          .authkey = options.authkey,
+          .certificates = options.tls,
+          .tls = options.tls.given() ? transport::TlsContext::for_server(options.tls) : nullptr,
+          .max_message_size = options.max_message_size,
+          .max_connections = options.max_connections,
+          .greeting_timeout = options.handshake_timeout,
+          .host_timeout = options.host_timeout,
+          .initializer = options.initializer};
+}
+
+Access access_of(std::string address, const ManagerOptions& options) {
+  return {.address = std::move(address), .key = options.authkey, .tls = options.tls, .host_timeout = options.host_timeout};
+}
+
+}  // namespace
+
 /// What a `Manager` hides: a way to the server and, in the process that started it, that process.
 class ManagerCore {
  public:
   explicit ManagerCore(std::shared_ptr<detail::ObjectStore> store) : store_(std::move(store)) {}
-  ManagerCore(LaunchedServer server, const std::optional<AuthKey>& key)
-      : process_(std::move(server.process)), owner_(os::process_id()), store_(RemoteStore::connect(server.address, key)) {}
+  ManagerCore(LaunchedServer server, const ManagerOptions& options)
+      : process_(std::move(server.process)),
+        owner_(os::process_id()),
+        store_(RemoteStore::connect(access_of(server.address, options), options.handshake_timeout)) {}
   ManagerCore(const ManagerCore&) = delete;
   ManagerCore& operator=(const ManagerCore&) = delete;
   ~ManagerCore() {
@@ -67,26 +89,15 @@ class ManagerCore {
   std::shared_ptr<detail::ObjectStore> store_;
 };
 
-namespace {
-
-ServerOptions server_options(const ManagerOptions& options) {
-  return {.address = options.address,
-          .authkey = options.authkey,
-          .max_message_size = options.max_message_size,
-          .max_connections = options.max_connections,
-          .greeting_timeout = options.handshake_timeout,
-          .initializer = options.initializer};
-}
-
-}  // namespace
 }  // namespace manager
 
 Manager::Manager(const ManagerOptions& options)
-    : core_(std::make_shared<manager::ManagerCore>(manager::launch_server(manager::server_options(options)), options.authkey)) {}
+    : core_(std::make_shared<manager::ManagerCore>(manager::launch_server(manager::server_options(options)), options)) {}
 
 Manager Manager::connect(std::string_view address, const ManagerOptions& options) {
   if (!options.address.empty()) throw std::invalid_argument("Manager::connect: the address is given twice.");
-  return Manager(std::make_shared<manager::ManagerCore>(manager::RemoteStore::connect(std::string(address), options.authkey)));
+  return Manager(std::make_shared<manager::ManagerCore>(
+      manager::RemoteStore::connect(manager::access_of(std::string(address), options), options.handshake_timeout)));
 }
 
 Manager Manager::over(std::shared_ptr<detail::ObjectStore> store) {

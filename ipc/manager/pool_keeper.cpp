@@ -37,8 +37,7 @@ namespace {
 struct Letter {
   explicit Letter(Message& message) {
     Reader in(message);
-    address = detail::decode<std::string>(in);
-    if (in.raw<std::uint8_t>() != 0) key.emplace(detail::decode<Bytes>(in));
+    access = decode_access(in);
     desk = in.raw<ObjectId>();
     terms = in.raw<detail::ManagedPoolTerms>();
     name = detail::decode<std::string>(in);
@@ -50,8 +49,7 @@ struct Letter {
     initializer->fds = std::move(message.fds);
   }
 
-  std::string address;
-  std::optional<AuthKey> key;
+  Access access;
   ObjectId desk = 0;
   detail::ManagedPoolTerms terms;
   std::string name;
@@ -90,7 +88,7 @@ class PoolKeeper {
     } catch (...) {
       failure_ = std::current_exception();
     }
-    store_ = RemoteStore::connect(letter.address, letter.key);
+    store_ = RemoteStore::connect(letter.access, detail::Deadline::never().remaining());
     Request(store_, Op::attach, desk_).send();
   }
   PoolKeeper(const PoolKeeper&) = delete;
@@ -235,11 +233,9 @@ int keep_pool(Message& message) {
 
 Keepers::Keepers() : nursery_([](Message& letter) { return keep_pool(letter); }, process::identity().name + "Nursery") {}
 
-void Keepers::start(ObjectId desk, const std::string& address, const std::optional<AuthKey>& key, Writer& letter) {
+void Keepers::start(ObjectId desk, const Access& access, Writer& letter) {
   Writer out;
-  detail::encode(out, address);
-  out.raw(static_cast<std::uint8_t>(key.has_value()));
-  if (key) detail::encode(out, key->bytes());
+  encode_access(out, access);
   out.bytes(letter.view().data(), letter.size());
   for (Fd& fd : letter.fds()) out.fd(std::move(fd));
   const auto child = children_.emplace(desk, nursery_.launch(process::identity().name + "Pool", out.take())).first;

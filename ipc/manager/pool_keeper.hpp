@@ -1,15 +1,13 @@
 #pragma once
 
-#include <optional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include <ipc/auth_key.hpp>
 #include <ipc/detail/message.hpp>
 #include <ipc/detail/served.hpp>
 #include <ipc/detail/writer.hpp>
 
+#include "ipc/manager/access.hpp"
 #include "ipc/os/epoll.hpp"
 #include "ipc/process/child.hpp"
 #include "ipc/process/nursery.hpp"
@@ -25,7 +23,7 @@ class Keepers {
  public:
   Keepers();
   /// `letter` is from `make_pool`. Throws when there can be no more processes.
-  void start(detail::ObjectId desk, const std::string& address, const std::optional<AuthKey>& key, detail::Writer& letter);
+  void start(detail::ObjectId desk, const Access& access, detail::Writer& letter);
   void stop(detail::ObjectId desk) noexcept;
   /// Readable when one has ended.
   int fd() const noexcept { return epoll_.fd(); }

@@ -14,11 +14,20 @@
 
 #include "ipc/os/at_fork.hpp"
 #include "ipc/os/random.hpp"
+#include "ipc/os/stream_socket.hpp"
 #include "ipc/transport/address.hpp"
 #include "ipc/transport/client.hpp"
 #include "ipc/transport/socket_connection.hpp"
 
 namespace ipc::manager {
+
+namespace {
+
+/// A fork waits so long for a server, and when that was too late, so long the next time.
+constexpr std::chrono::milliseconds fork_patience(1000);
+constexpr std::chrono::milliseconds fork_patience_again(10);
+
+}  // namespace
 
 using detail::Message;
 using detail::ObjectId;
@@ -84,18 +93,18 @@ class StoreRegister {
   std::vector<RemoteStore*> stores_;
 };
 
-RemoteStore::RemoteStore(std::string address, std::optional<AuthKey> key)
-    : address_(std::move(address)),
-      key_(std::move(key)),
-      near_(transport::Address::parse(address_).family == transport::Address::Family::unix_socket) {}
+RemoteStore::RemoteStore(Access access)
+    : access_(std::move(access)),
+      tls_(access_.tls.given() ? transport::TlsContext::for_client(access_.tls) : nullptr),
+      near_(transport::Address::parse(access_.address).family == transport::Address::Family::unix_socket) {}
 
-std::shared_ptr<RemoteStore> RemoteStore::connect(const std::string& address, const std::optional<AuthKey>& key) {
-  std::shared_ptr<RemoteStore> store(new RemoteStore(address, key));
+std::shared_ptr<RemoteStore> RemoteStore::connect(Access access, std::chrono::nanoseconds patience) {
+  std::shared_ptr<RemoteStore> store(new RemoteStore(std::move(access)));
   os::fill_random(store->session_);
-  auto line = std::make_unique<Line>(Line{ServerLine(store->open({.session = store->session_}), store->near_), true});
+  auto socket = store->open({.session = store->session_}, detail::Deadline::after(patience));
   // Where this process reaches it already, that session serves: one for each server.
   if (auto known = StoreRegister::instance().find(store->server_)) return known;
-  store->lines_.push_back(std::move(line));
+  store->lines_.push_back(std::make_unique<Line>(Line{ServerLine(std::move(socket), store->near_), true}));
   StoreRegister::instance().add(*store);
   store->registered_ = true;
   return store;
@@ -109,35 +118,44 @@ void RemoteStore::abandon_all() noexcept { StoreRegister::instance().abandon_all
 
 void RemoteStore::fail_lost() {
   lost_ = true;
-  throw ManagerLost("The manager at " + address_ + " has ended: its server process was shut down, or died. Its objects are gone.");
+  throw ManagerLost("The manager at " + access_.address + " has ended: its server process was shut down, or died. Its objects are gone.");
 }
 
-std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeting) {
-  std::unique_ptr<detail::ConnectionCore> line =
-      std::make_unique<transport::SocketConnection>(transport::connect_client(address_, {.authkey = key_}));
+void RemoteStore::fail_late() const {
+  throw TimeoutError("The manager at " + access_.address +
+                     " does not answer: its process is stopped, or busy with a call that takes long.");
+}
+
+std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeting, detail::Deadline deadline) {
+  auto wire =
+      transport::connect_client(access_.address, {.authkey = access_.key, .handshake_timeout = deadline.remaining()}, tls_.get(), deadline);
+  os::notice_lost_host(wire.fd(), access_.host_timeout);
+  std::unique_ptr<detail::ConnectionCore> line = std::make_unique<transport::SocketConnection>(std::move(wire));
   std::array<std::byte, 128> scratch;
   Writer writer(scratch);
   writer.raw(RequestHeader{.op = Op::hello});
   writer.raw(greeting);
   try {
     line->send_bytes(writer.view());
+    if (!line->poll(deadline)) fail_late();
     const auto answer = line->receive(4096, {});
     Reader reader(answer.bytes);
     constexpr std::string_view challenge = "#CHALLENGE#";
     if (std::ranges::equal(answer.bytes.first(std::min(answer.bytes.size(), challenge.size())), std::as_bytes(std::span(challenge)))) {
-      throw AuthenticationError("The manager at " + address_ + " wants an authkey: give the same `.authkey` as it has.");
+      throw AuthenticationError("The manager at " + access_.address + " wants an authkey: give the same `.authkey` as it has.");
     }
     if (reader.raw<Outcome>() != Outcome::done) {
       const std::size_t size = reader.remaining();
-      throw UsageError("The manager at " + address_ + " refuses: " + std::string(reinterpret_cast<const char*>(reader.take(size)), size));
+      throw UsageError("The manager at " + access_.address +
+                       " refuses: " + std::string(reinterpret_cast<const char*>(reader.take(size)), size));
     }
     const auto server = reader.raw<ServerId>();
     if (server_ == ServerId{}) server_ = server;  // The first connection, before others know of this.
     if (server != server_) fail_lost();
   } catch (const EndOfFile&) {
-    throw ManagerLost("The manager at " + address_ + " closed the connection: it has ended, or has as many clients as it takes.");
+    throw ManagerLost("The manager at " + access_.address + " closed the connection: it has ended, or has as many clients as it takes.");
   } catch (const BrokenPipe&) {
-    throw ManagerLost("The manager at " + address_ + " closed the connection: it has ended, or has as many clients as it takes.");
+    throw ManagerLost("The manager at " + access_.address + " closed the connection: it has ended, or has as many clients as it takes.");
   }
   line->release();
   return line;
@@ -145,6 +163,7 @@ std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeti
 
 RemoteStore::Line& RemoteStore::borrow() {
   ServerId session;
+  ServerId copied;
   {
     const std::lock_guard guard(mutex_);
     if (lost_) fail_lost();
@@ -155,10 +174,11 @@ RemoteStore::Line& RemoteStore::borrow() {
       return **idle;
     }
     session = session_;
+    copied = copied_;
   }
   std::unique_ptr<Line> fresh;
   try {
-    fresh = std::make_unique<Line>(Line{ServerLine(open({.session = session}), near_)});
+    fresh = std::make_unique<Line>(Line{ServerLine(open({.session = session, .copied = copied}), near_)});
   } catch (const std::system_error& e) {
     if (e.code() == std::errc::connection_refused || e.code() == std::errc::no_such_file_or_directory) fail_lost();
     throw;
@@ -228,21 +248,18 @@ void RemoteStore::encode(ObjectId id, Writer& writer) {
   } catch (const std::system_error&) {
     fail_lost();
   }
-  detail::encode(writer, address_);
-  writer.raw(static_cast<std::uint8_t>(key_.has_value()));
-  if (key_) detail::encode(writer, key_->bytes());
+  encode_access(writer, access_);
   lease->encode(writer);
 }
 
 std::shared_ptr<detail::Reference> RemoteStore::decode(const ServerId& server, ObjectId id, Reader& reader) {
-  const auto address = detail::decode<std::string>(reader);
-  std::optional<AuthKey> key;
-  if (detail::decode<bool>(reader)) key.emplace(detail::decode<Bytes>(reader));
+  Access access = decode_access(reader);
+  const std::string address = access.address;
   const auto lease = detail::decode_connection(reader);
   auto store = StoreRegister::instance().find(server);
   if (store == nullptr || store->lost_) {
     try {
-      store = connect(address, key);
+      store = connect(std::move(access), detail::Deadline::never().remaining());
     } catch (const std::system_error&) {
       throw ManagerLost("A proxy came from the manager at " + address + ", which has ended.");
     }
@@ -260,13 +277,20 @@ void RemoteStore::wait_for_end() noexcept {
 }
 
 void RemoteStore::prepare_child() noexcept {
+  os::fill_random(childs_session_);
   // On the server itself nobody would answer.
-  if (lost_ || lines_.empty() || detail::is_server_here(server_)) return;
+  if (lost_ || (lines_.empty() && copied_ == ServerId{}) || detail::is_server_here(server_)) return;
+  const auto patience = was_late_ ? fork_patience_again : fork_patience;
+  was_late_ = false;
   try {
-    os::fill_random(childs_session_);
-    childs_line_ = open({.session = childs_session_, .copied = session_});
-  } catch (const std::exception&) {  // Then it has ended, and the child will notice; or the child begins without references.
-    childs_line_.reset();
+    childs_line_ = open({.session = childs_session_, .copied = session_}, detail::Deadline::after(patience));
+  } catch (const TimeoutError&) {
+    was_late_ = true;
+  } catch (const AuthenticationError&) {  // It was late there.
+    was_late_ = true;
+  } catch (const std::system_error& error) {
+    was_late_ = error.code() == std::errc::timed_out;
+  } catch (const std::exception&) {  // Then it has ended, and the child will notice.
   }
 }
 
@@ -275,8 +299,11 @@ void RemoteStore::forget_child() noexcept { childs_line_.reset(); }
 void RemoteStore::become_child() noexcept {
   // The parent's connections, also those of calls that its other threads are in.
   lines_.clear();
+  if (lost_) return;
+  copied_ = session_;
   session_ = childs_session_;
   if (childs_line_ == nullptr) return;
+  copied_ = {};
   lines_.push_back(std::make_unique<Line>(Line{ServerLine(std::move(childs_line_), near_), true}));
 }
 

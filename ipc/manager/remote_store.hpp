@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -10,10 +11,14 @@
 
 #include <ipc/auth_key.hpp>
 #include <ipc/detail/connection_core.hpp>
+#include <ipc/detail/deadline.hpp>
 #include <ipc/detail/reference.hpp>
+#include <ipc/tls_options.hpp>
 
+#include "ipc/manager/access.hpp"
 #include "ipc/manager/greeting.hpp"
 #include "ipc/manager/server_line.hpp"
+#include "ipc/transport/tls.hpp"
 
 namespace ipc::manager {
 
@@ -21,11 +26,13 @@ namespace ipc::manager {
 /// There is one for each server.
 ///
 /// In a forked child it is a session of the child's own, with a reference to all that the parent had a reference to at that
-/// moment: the parent has it made just before the fork, so that no object is lost in between.
+/// moment: the parent has it made just before the fork, so that no object is lost in between. A server that does not answer
+/// delays a fork only so long. Then the child makes its session when it first needs one, with the references that its parent has
+/// by then.
 class RemoteStore final : public detail::ObjectStore {
  public:
-  /// Throws as `Client`, or `ManagerLost` when it ends while greeting.
-  static std::shared_ptr<RemoteStore> connect(const std::string& address, const std::optional<AuthKey>& key);
+  /// Throws as `Client`, `ManagerLost` when it ends while greeting, `TimeoutError` when it has not greeted in time.
+  static std::shared_ptr<RemoteStore> connect(Access access, std::chrono::nanoseconds patience);
   /// What `encode` wrote. Throws `ManagerLost` when the server is gone.
   static std::shared_ptr<detail::Reference> decode(const detail::ServerId& server, detail::ObjectId id, detail::Reader& reader);
   /// Closes all connections that this process has inherited, in a child that is to be a server itself.
@@ -36,7 +43,7 @@ class RemoteStore final : public detail::ObjectStore {
   void release(detail::ObjectId id, std::uint32_t count) noexcept override;
   void encode(detail::ObjectId id, detail::Writer& writer) override;
   const detail::ServerId& server() const noexcept override { return server_; }
-  const std::string& address() const noexcept override { return address_; }
+  const std::string& address() const noexcept override { return access_.address; }
   void wait_for_end() noexcept override;
 
  private:
@@ -46,29 +53,33 @@ class RemoteStore final : public detail::ObjectStore {
     ServerLine connection;
     bool idle = false;
   };
-  RemoteStore(std::string address, std::optional<AuthKey> key);
+  explicit RemoteStore(Access access);
 
-  std::unique_ptr<detail::ConnectionCore> open(const Greeting& greeting);
+  /// Throws `TimeoutError` at the deadline.
+  std::unique_ptr<detail::ConnectionCore> open(const Greeting& greeting, detail::Deadline deadline = detail::Deadline::never());
   Line& borrow();
   void give_back(Line& line) noexcept;
   void drop(Line& line) noexcept;
   [[noreturn]] void fail_lost();
+  [[noreturn]] void fail_late() const;
 
   // Around a fork, with `mutex_` held.
   void prepare_child() noexcept;
   void become_child() noexcept;
   void forget_child() noexcept;
 
-  const std::string address_;
-  const std::optional<AuthKey> key_;
+  const Access access_;
+  const std::shared_ptr<const transport::TlsContext> tls_;
   const bool near_;  // On this machine.
   detail::ServerId server_{};
   std::mutex mutex_;
   detail::ServerId session_{};
+  detail::ServerId copied_{};  // Whose references ours begins with, should it not have begun.
   std::vector<std::unique_ptr<Line>> lines_;
   std::atomic<bool> lost_{false};
   std::unique_ptr<detail::ConnectionCore> childs_line_;
   detail::ServerId childs_session_{};
+  bool was_late_ = false;  // When a child was prepared last.
   bool registered_ = false;
 };
 

@@ -51,13 +51,15 @@ void require_key(const ServerOptions& options) {
         "A manager at a TCP address needs an authkey: every user of every machine that can reach the port could use it. "
         "Give both sides the same `.authkey`, or use a unix socket.");
   }
+  if (address.family != transport::Address::Family::tcp && options.tls != nullptr)
+    throw UsageError("TLS is for managers at TCP addresses: what goes through a unix socket does not leave this machine. Omit `.tls`.");
 }
 
 Server::Server(ServerOptions options)
     : options_(std::move(options)),
       id_(fresh_id()),
       listening_(listen(options_)),
-      reception_(listening_.socket.get(), reception_options(options_)),
+      reception_(listening_.socket.get(), reception_options(options_), options_.tls),
       timer_(os::make_timer_fd()),
       last_(first_connection),
       machine_(id_, *this) {
@@ -104,7 +106,7 @@ std::size_t Server::wait(std::span<std::uint64_t> tags, bool talking) {
   std::size_t count = 0;
   unsigned looks = 0;
   const auto ready = [&] {
-    if (std::ranges::any_of(lively_, [](const Client* client) { return client->line.rings()->stirs(); })) return true;
+    if (std::ranges::any_of(lively_, [](const Client* client) { return client->line.stirs(); })) return true;
     // A system call takes as long as many looks at memory.
     if (!lively_.empty() && ++looks % looks_between_calls != 0) return false;
     return (count = epoll_.wait(tags, false)) != 0;
@@ -122,13 +124,16 @@ void Server::welcome() {
     while (auto newcomer = reception_.next(false)) {
       if (!newcomer->failure.empty()) continue;
       if (clients_.size() >= options_.max_connections) {
-        os::shut_down(newcomer->socket.get());
+        os::shut_down(newcomer->wire.fd());
         continue;
       }
       const ConnectionId id = ++last_;
-      ClientLine line(std::move(newcomer->socket));
+      os::notice_lost_host(newcomer->wire.fd(), options_.host_timeout);
+      ClientLine line(std::move(newcomer->wire));
       epoll_.add(line.socket(), id);
-      clients_.try_emplace(id, Client{.id = id, .line = std::move(line)});
+      Client& client = clients_.try_emplace(id, Client{.id = id, .line = std::move(line)}).first->second;
+      // Its greeting may have come with the end of the handshake.
+      if (client.line.stirs()) enliven(client);
       machine_.connect(id);
       strangers_.emplace_back(Deadline::Clock::now() + options_.greeting_timeout, id);
     }
@@ -150,6 +155,7 @@ void Server::serve(ConnectionId id) {
   } else if (!client.line.has_unsent()) {
     watch(client, os::Interest::readable);
   }
+  if (client.line.stirs()) enliven(client);
 }
 
 void Server::answer_bell(ConnectionId id) {
@@ -161,6 +167,10 @@ void Server::answer_bell(ConnectionId id) {
   } catch (const std::exception&) {  // It sends what is no doorbell.
     return hang_up(client);
   }
+  enliven(client);
+}
+
+void Server::enliven(Client& client) {
   client.silence = 0;
   if (std::exchange(client.lively, true)) return;
   lively_.push_back(&client);
@@ -169,11 +179,11 @@ void Server::answer_bell(ConnectionId id) {
 bool Server::serve_lively() {
   bool talking = false;
   for (Client* client : lively_) {
-    if (client->broken || !client->line.rings()->stirs()) continue;
+    if (client->broken || !client->line.stirs()) continue;
     // Whoever asks before it has taken its last answer does not keep to the protocol.
     if (client->line.has_unsent())
       hang_up(*client);
-    else if (take_request(*client, &ClientLine::listen_at_rings))
+    else if (take_request(*client, &ClientLine::listen_at_memory))
       talking = true;
     client->silence = 0;
   }
@@ -184,14 +194,14 @@ bool Server::serve_lively() {
 void Server::dismiss_silent() {
   std::erase_if(lively_, [](Client* client) {
     if (++client->silence <= silence_allowed) return false;
-    client->lively = !client->line.rings()->ask_for_bell();
+    client->lively = !client->line.quieten();
     return !client->lively;
   });
 }
 
 bool Server::all_asleep() {
   std::erase_if(lively_, [](Client* client) {
-    client->lively = !client->line.rings()->ask_for_bell();
+    client->lively = !client->line.quieten();
     return !client->lively;
   });
   return lively_.empty();
@@ -231,7 +241,9 @@ void Server::send(ConnectionId to, detail::Writer& answer) {
 }
 
 void Server::start_keeper(detail::ObjectId desk, detail::Writer& letter) {
-  keepers_.start(desk, listening_.address, options_.authkey, letter);
+  keepers_.start(
+      desk, {.address = listening_.address, .key = options_.authkey, .tls = options_.certificates, .host_timeout = options_.host_timeout},
+      letter);
 }
 
 bool Server::open_rings(ConnectionId of, detail::Writer& answer) {

@@ -23,19 +23,24 @@
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/endpoint.hpp"
 #include "ipc/transport/reception.hpp"
+#include "ipc/transport/tls.hpp"
 
 namespace ipc::manager {
 
 struct ServerOptions {
   std::string address;
   std::optional<AuthKey> authkey;
+  TlsOptions certificates;                           ///< Of `tls`, for pools.
+  std::shared_ptr<const transport::TlsContext> tls;  ///< None: what is said over TCP is not encrypted.
   std::size_t max_message_size = 0;
   std::size_t max_connections = 0;
   std::chrono::nanoseconds greeting_timeout{};
+  std::chrono::nanoseconds host_timeout{};
   std::function<void()> initializer;
 };
 
-/// Throws `UsageError` for a TCP address without an authkey, `std::invalid_argument` for one that is none.
+/// Throws `UsageError` for a TCP address without an authkey and for TLS at another address, `std::invalid_argument` for one that
+/// is none.
 void require_key(const ServerOptions& options);
 
 /// The loop around a `Machine`: one thread for all clients. It never waits for one of them: what a client does not read waits
@@ -43,6 +48,7 @@ void require_key(const ServerOptions& options);
 ///
 /// Of the clients that have rings, those who have just said something are *lively*: they are looked at in turns, without a
 /// system call. Whoever says nothing for a while is asked to ring its doorbell next time; so are all before the server sleeps.
+/// So are those whose next request is already in what TLS has read.
 class Server final : Outlet {
  public:
   /// Listens. Throws as `Listener`; `UsageError` for TCP without an authkey.
@@ -58,7 +64,7 @@ class Server final : Outlet {
     ClientLine line;
     os::Interest interest = os::Interest::readable;
     bool broken = false;
-    bool lively = false;   ///< Its rings are looked at, and its doorbell is not asked for.
+    bool lively = false;   ///< It is looked at, and its doorbell is not asked for.
     unsigned silence = 0;  ///< How often it had said nothing meanwhile.
   };
   using Clients = std::unordered_map<ConnectionId, Client>;
@@ -72,7 +78,8 @@ class Server final : Outlet {
   void serve(ConnectionId id);
   /// Its doorbell has rung.
   void answer_bell(ConnectionId id);
-  /// Those who may have said something in their rings, one request each; whether there was one.
+  void enliven(Client& client);
+  /// Those who may have said something where only memory tells, one request each; whether there was one.
   bool serve_lively();
   void dismiss_silent();
   bool all_asleep();

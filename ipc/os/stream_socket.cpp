@@ -3,9 +3,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "ipc/os/check.hpp"
 #include "ipc/os/rights.hpp"
@@ -52,6 +55,32 @@ bool concerns_client_only(int error) {
   }
 }
 
+/// The connection has ended: the peer, its host or the way there.
+bool is_end(int error) {
+  switch (error) {
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Zero: no limit.
+void limit_sending(int socket, std::chrono::nanoseconds time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+  timeval limit{};
+  limit.tv_sec = static_cast<time_t>(seconds.count());
+  limit.tv_usec = static_cast<suseconds_t>(std::chrono::duration_cast<std::chrono::microseconds>(time - seconds).count());
+  check("setsockopt(SO_SNDTIMEO)", [&] { return ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); });
+}
+
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
 }  // namespace
@@ -91,10 +120,21 @@ Accepted accept_client(int listener) {
   throw std::system_error(error, "accept4");
 }
 
-Fd connect_stream(const SocketAddress& address) {
+Fd connect_stream(const SocketAddress& address, detail::Deadline deadline) {
   Fd socket(check("socket", [&] { return ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0); }));
   // Repeating an interrupted call is right on Linux: it goes on waiting for the connection that is being made.
-  check("connect", [&] { return ::connect(socket.get(), raw(address), raw_size(address)); });
+  const auto connect = [&] { return ::connect(socket.get(), raw(address), raw_size(address)); };
+  if (deadline.is_never()) {
+    check("connect", connect);
+  } else {
+    // The kernel's own time limit for sending holds for connecting as well, over both families.
+    limit_sending(socket.get(), std::max<std::chrono::nanoseconds>(deadline.remaining(), std::chrono::microseconds(1)));
+    if (retry(connect) != 0) {
+      const bool late = errno == EAGAIN || errno == EINPROGRESS;
+      throw std::system_error(late ? ETIMEDOUT : errno, std::generic_category(), "connect");
+    }
+    limit_sending(socket.get(), std::chrono::nanoseconds(0));
+  }
   // SUBTLE: to a free port of this machine, TCP may connect a socket with itself.
   if (address.is_tcp() && bound_address(socket.get()) == ask_address("getpeername", [&](sockaddr* peer, socklen_t* size) {
                             return ::getpeername(socket.get(), peer, size);
@@ -113,6 +153,26 @@ void send_without_delay(int socket) {
   if (family != AF_INET && family != AF_INET6) return;
   const int on = 1;
   check("setsockopt(TCP_NODELAY)", [&] { return ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); });
+}
+
+void notice_lost_host(int socket, std::chrono::nanoseconds patience) {
+  const int family = family_of(socket);
+  if (family != AF_INET && family != AF_INET6) return;
+  constexpr std::int64_t longest = 32'767;  // The kernel's, for the idle time.
+  const auto seconds = std::clamp<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(patience).count(), 3, longest);
+  // Asked after a third of the time, and then every sixth of it.
+  const int idle = static_cast<int>(std::max<std::int64_t>(seconds / 3, 1));
+  const int interval = static_cast<int>(std::max<std::int64_t>(seconds / 6, 1));
+  const int probes = std::max((static_cast<int>(seconds) - idle) / interval, 1);
+  const int whole = static_cast<int>(seconds) * 1000;
+  const auto set = [&](int level, int option, int value) {
+    check("setsockopt(keepalive)", [&] { return ::setsockopt(socket, level, option, &value, sizeof value); });
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, idle);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, interval);
+  set(IPPROTO_TCP, TCP_KEEPCNT, probes);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, whole);
 }
 
 PeerIdentity peer_identity(int socket) {
@@ -139,7 +199,7 @@ StreamResult send_stream(int socket, std::span<const std::span<const std::byte>>
   const auto sent = retry([&] { return ::sendmsg(socket, &message, flags); });
   if (sent >= 0) return {StreamStatus::moved, static_cast<std::size_t>(sent)};
   if (errno == EAGAIN || errno == EWOULDBLOCK) return {StreamStatus::would_block, 0};
-  if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return {StreamStatus::closed, 0};
+  if (is_end(errno)) return {StreamStatus::closed, 0};
   throw std::system_error(errno, std::generic_category(), "sendmsg");
 }
 
@@ -154,7 +214,7 @@ StreamResult receive_stream(int socket, std::span<std::byte> buffer, std::vector
   const auto received = retry([&] { return ::recvmsg(socket, &message, flags); });
   if (received < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {StreamStatus::would_block, 0};
-    if (errno == ECONNRESET || errno == ENOTCONN) return {StreamStatus::closed, 0};
+    if (is_end(errno)) return {StreamStatus::closed, 0};
     throw std::system_error(errno, std::generic_category(), "recvmsg");
   }
   const bool all_fds = fds == nullptr || RightsBuffer::collect(message, *fds);

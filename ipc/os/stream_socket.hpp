@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <span>
 #include <system_error>
 #include <vector>
 
+#include <ipc/detail/deadline.hpp>
 #include <ipc/fd.hpp>
 
 #include "ipc/os/socket_address.hpp"
@@ -37,9 +39,9 @@ struct Accepted {
 /// The next client of a socket made by `make_listening_socket`. Never blocks. Throws `std::system_error` (EINVAL…).
 Accepted accept_client(int listener);
 
-/// A connected socket. Blocks as long as the kernel tries: until a unix listener with a full backlog accepts, and for
-/// minutes where a host does not answer. Throws `std::system_error` (ECONNREFUSED, ENOENT, ETIMEDOUT…).
-Fd connect_stream(const SocketAddress& address);
+/// A connected socket. Blocks until the deadline as long as the kernel tries: until a unix listener with a full backlog accepts,
+/// and for minutes where a host does not answer. Throws `std::system_error` (ECONNREFUSED, ENOENT, ETIMEDOUT…).
+Fd connect_stream(const SocketAddress& address, detail::Deadline deadline = detail::Deadline::never());
 
 /// Ends both directions for everybody who has the socket open, so that the peer knows at once, whoever inherited it.
 void shut_down(int socket) noexcept;
@@ -48,6 +50,9 @@ void shut_down(int socket) noexcept;
 bool passes_descriptors(int socket);
 /// Sends small messages at once (TCP_NODELAY); nothing on a unix socket.
 void send_without_delay(int socket);
+/// Has the kernel ask an idle peer's host for a sign of life, and end the connection when none has come for about so long, or
+/// when what was sent has not arrived in that time. Whole seconds, at least three; nothing on a unix socket, which tells at once.
+void notice_lost_host(int socket, std::chrono::nanoseconds patience);
 
 struct PeerIdentity {
   pid_t pid = 0;
@@ -65,7 +70,7 @@ struct StreamResult {
   bool lost_fds = false;  ///< Descriptors came that this process had no room for (EMFILE).
 };
 /// Sends a part of the bytes (at least one), the pieces one after the other, and beside the first of them at most 253
-/// descriptors, which stay the caller's. At most four pieces. `closed` when the peer has gone (never SIGPIPE).
+/// descriptors, which stay the caller's. At most four pieces. `closed` when the peer has gone, or its host (never SIGPIPE).
 /// `would_block` also on a socket that somebody made non-blocking, whatever `block` is.
 StreamResult send_stream(int socket, std::span<const std::span<const std::byte>> pieces, std::span<const int> fds = {}, bool block = true);
 /// Receives into the buffer, which is not empty, as much as is there or, if `block`, all of it unless the stream ends.

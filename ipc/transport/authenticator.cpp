@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include <ipc/error.hpp>
+
 #include "ipc/os/random.hpp"
 #include "ipc/os/stream_socket.hpp"
 
@@ -18,13 +20,17 @@ Handshake::Random fresh_random() {
 
 }  // namespace
 
-Authenticator::Authenticator(Fd socket, Side side, Bytes key)
-    : socket_(std::move(socket)), handshake_(side, std::move(key), fresh_random()) {
+Authenticator::Authenticator(Wire wire, Side side, Bytes key)
+    : wire_(std::move(wire)), encrypted_(!wire_.encrypts()), handshake_(side, std::move(key), fresh_random()) {
   post(handshake_.begin());
 }
 
 Authenticator::Needs Authenticator::advance() {
   try {
+    if (!encrypted_) {
+      if (const auto needs = wire_.shake_hands(); needs != Needs::nothing) return needs;
+      encrypted_ = true;
+    }
     while (failure_.empty()) {
       if (!send()) return Needs::output;
       if (!failure_.empty()) break;
@@ -34,6 +40,8 @@ Authenticator::Needs Authenticator::advance() {
     }
   } catch (const std::system_error& error) {
     fail(std::string("The connection failed during authentication: ") + error.what() + ".");
+  } catch (const AuthenticationError& error) {
+    fail(error.what());
   }
   return Needs::nothing;
 }
@@ -50,7 +58,7 @@ void Authenticator::post(const Bytes& message) {
 bool Authenticator::send() {
   while (sent_ < outgoing_.size()) {
     const std::array pieces{std::span<const std::byte>(outgoing_).subspan(sent_)};
-    const auto result = os::send_stream(socket_.get(), pieces, {}, false);
+    const auto result = wire_.send(pieces, {}, false);
     if (result.status == os::StreamStatus::would_block) return false;
     if (result.status == os::StreamStatus::closed) {
       // What it said before it left counts more: that it refused us, say.
@@ -64,7 +72,7 @@ bool Authenticator::send() {
 }
 
 bool Authenticator::receive() {
-  const auto result = os::receive_stream(socket_.get(), reader_.room(), nullptr, false);
+  const auto result = wire_.receive(reader_.room(), nullptr, false);
   if (result.status == os::StreamStatus::would_block) return false;
   if (result.status == os::StreamStatus::closed) {
     fail("The peer closed the connection while we waited for " + handshake_.awaited() + ".");

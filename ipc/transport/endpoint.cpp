@@ -53,13 +53,13 @@ ListeningSocket listen_at_port(const Address& address, int backlog, bool authent
   });
 }
 
-Fd connect_to_host(const Address& address, bool authenticated) {
+Fd connect_to_host(const Address& address, bool authenticated, detail::Deadline deadline) {
   if (address.port == 0) throw std::invalid_argument("The address \"" + address.text() + "\" has port 0: a client needs the listener's.");
   std::optional<std::error_code> reason;
   for (const os::SocketAddress& place : os::resolve(address.host, address.port)) {
     if (!authenticated && !place.is_loopback()) continue;
     try {
-      Fd socket = os::connect_stream(place);
+      Fd socket = os::connect_stream(place, deadline);
       os::send_without_delay(socket.get());
       return socket;
     } catch (const std::system_error& error) {
@@ -77,11 +77,11 @@ ListeningSocket listen_at(const Address& address, int backlog, bool authenticate
   return listen_at_path(address, backlog);
 }
 
-Fd connect_to(const Address& address, bool authenticated) {
-  if (address.family == Address::Family::tcp) return connect_to_host(address, authenticated);
+Fd connect_to(const Address& address, bool authenticated, detail::Deadline deadline) {
+  if (address.family == Address::Family::tcp) return connect_to_host(address, authenticated, deadline);
   if (address.family == Address::Family::any)
     throw std::invalid_argument("A client needs an address: listener.address() of the other side.");
-  return naming("connect to " + address.text(), [&] { return os::connect_stream(os::SocketAddress::of_path(address.path)); });
+  return naming("connect to " + address.text(), [&] { return os::connect_stream(os::SocketAddress::of_path(address.path), deadline); });
 }
 
 std::string text_of(const os::SocketAddress& address) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <ipc/detail/deadline.hpp>
 #include <ipc/fd.hpp>
 
 #include "ipc/os/socket_address.hpp"
@@ -24,8 +25,9 @@ struct ListeningSocket {
 /// `authenticated`.
 ListeningSocket listen_at(const Address& address, int backlog, bool authenticated);
 
-/// Connects with whoever listens at the address; of a host's several, with the first that answers. Throws as `listen_at`.
-Fd connect_to(const Address& address, bool authenticated);
+/// Connects with whoever listens at the address; of a host's several, with the first that answers. Throws as `listen_at`, and
+/// ETIMEDOUT at the deadline.
+Fd connect_to(const Address& address, bool authenticated, detail::Deadline deadline = detail::Deadline::never());
 
 /// As users write it; empty for a unix socket that is bound to no path.
 std::string text_of(const os::SocketAddress& address);

@@ -60,7 +60,7 @@ Connection ListenerCore::let_in(Newcomer newcomer) const {
     throw AuthenticationError("A client" + (newcomer.peer.empty() ? "" : " at " + newcomer.peer) + " was not let in at " +
                               listening_.address + ". " + newcomer.failure);
   }
-  return Connection(std::make_unique<SocketConnection>(std::move(newcomer.socket)));
+  return Connection(std::make_unique<SocketConnection>(std::move(newcomer.wire)));
 }
 
 std::string ListenerCore::last_accepted() {

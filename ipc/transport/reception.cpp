@@ -21,8 +21,9 @@ constexpr int welcome_at_once = 16;
 
 }  // namespace
 
-Reception::Reception(int listener, const ListenerOptions& options)
+Reception::Reception(int listener, const ListenerOptions& options, std::shared_ptr<const TlsContext> tls)
     : listener_(listener),
+      tls_(std::move(tls)),
       limit_(options.handshake_timeout),
       max_candidates_(std::max<std::size_t>(options.max_handshakes, 1)),
       timer_(os::make_timer_fd()),
@@ -99,7 +100,7 @@ void Reception::welcome_some() {
 
 void Reception::welcome(Fd socket, std::string peer) try {
   if (auto refused = refused_user(socket.get())) {
-    results_.push_back({Fd(), std::move(peer), std::move(*refused)});
+    results_.push_back({Wire(), std::move(peer), std::move(*refused)});
     return;
   }
   os::send_without_delay(socket.get());
@@ -109,11 +110,12 @@ void Reception::welcome(Fd socket, std::string peer) try {
   }
   const int fd = socket.get();
   const std::uint64_t tag = next_tag_++;
-  Candidate candidate{Authenticator(std::move(socket), Side::listener, *key_), std::move(peer), Clock::now()};
+  Wire wire(std::move(socket), tls_ == nullptr ? nullptr : tls_->session());
+  Candidate candidate{Authenticator(std::move(wire), Side::listener, *key_), std::move(peer), Clock::now()};
   epoll_.add(fd, tag);
   advance(candidates_.emplace(tag, std::move(candidate)).first, false);
 } catch (const std::system_error& error) {
-  results_.push_back({Fd(), {}, std::string("The connection failed at once: ") + error.what() + "."});
+  results_.push_back({Wire(), {}, std::string("The connection failed at once: ") + error.what() + "."});
 }
 
 void Reception::advance(Candidates::iterator candidate, bool first_look) {
@@ -132,14 +134,14 @@ void Reception::advance(Candidates::iterator candidate, bool first_look) {
 }
 
 void Reception::end(Candidates::iterator candidate, std::string failure) {
-  Fd socket = candidate->second.authenticator.take_socket();
-  epoll_.remove(socket.get());
+  Wire wire = candidate->second.authenticator.take_wire();
+  epoll_.remove(wire.fd());
   if (!failure.empty()) {
-    os::shut_down(socket.get());
-    socket.reset();
+    os::shut_down(wire.fd());
+    wire = Wire();
     out_of_fds_ = false;
   }
-  results_.push_back({std::move(socket), std::move(candidate->second.peer), std::move(failure)});
+  results_.push_back({std::move(wire), std::move(candidate->second.peer), std::move(failure)});
   candidates_.erase(candidate);
   if (candidates_.empty()) out_of_fds_ = false;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,12 +17,13 @@
 
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/authenticator.hpp"
+#include "ipc/transport/wire.hpp"
 
 namespace ipc::transport {
 
 /// Somebody who connected, and what came of it.
 struct Newcomer {
-  Fd socket;            ///< Nothing after a failure.
+  Wire wire;            ///< Nothing after a failure.
   std::string peer;     ///< Its address; empty where it has none.
   std::string failure;  ///< Why it is not let in; empty when it is.
 };
@@ -31,8 +33,8 @@ struct Newcomer {
 /// the child's changes for the parent's.
 class Reception {
  public:
-  /// Borrows the listening socket.
-  Reception(int listener, const ListenerOptions& options);
+  /// Borrows the listening socket. With a `tls`, which needs an authkey, all clients must speak that.
+  Reception(int listener, const ListenerOptions& options, std::shared_ptr<const TlsContext> tls = nullptr);
   Reception(const Reception&) = delete;
   Reception& operator=(const Reception&) = delete;
   ~Reception() { dismiss(); }
@@ -73,6 +75,7 @@ class Reception {
 
   int listener_;
   std::optional<Bytes> key_;
+  std::shared_ptr<const TlsContext> tls_;
   std::chrono::nanoseconds limit_;
   std::size_t max_candidates_;
   os::Epoll epoll_;

@@ -39,8 +39,8 @@ void drop(std::array<std::span<const std::byte>, count>& pieces, std::size_t sen
 
 }  // namespace
 
-SocketConnection::SocketConnection(Fd socket, bool readable, bool writable)
-    : socket_(std::move(socket)), passes_descriptors_(os::passes_descriptors(socket_.get())), readable_(readable), writable_(writable) {}
+SocketConnection::SocketConnection(Wire wire, bool readable, bool writable)
+    : wire_(std::move(wire)), passes_descriptors_(os::passes_descriptors(wire_.fd())), readable_(readable), writable_(writable) {}
 
 std::span<std::byte> SocketConnection::send_room() {
   require_writable();
@@ -89,7 +89,7 @@ void SocketConnection::send_frame(std::span<const std::byte> mark, std::span<con
     // The peer would take the next message for the rest of this one.
     if (due != whole) {
       writable_ = false;
-      os::shut_down(socket_.get());
+      os::shut_down(wire_.fd());
     }
     throw;
   }
@@ -98,7 +98,7 @@ void SocketConnection::send_frame(std::span<const std::byte> mark, std::span<con
 std::size_t SocketConnection::send_some(Pieces pieces, std::span<const Fd> fds) {
   std::array<int, fds_per_send> numbers{};
   std::ranges::transform(fds, numbers.begin(), [](const Fd& fd) { return fd.get(); });
-  const auto result = os::send_stream(socket_.get(), pieces, std::span(numbers).first(fds.size()));
+  const auto result = wire_.send(pieces, std::span(numbers).first(fds.size()));
   switch (result.status) {
     case os::StreamStatus::moved:
       return result.size;
@@ -108,7 +108,7 @@ std::size_t SocketConnection::send_some(Pieces pieces, std::span<const Fd> fds) 
       break;
   }
   // Somebody who has this socket as well made it non-blocking.
-  std::array entries{os::PollEntry{.fd = socket_.get(), .for_writing = true}};
+  std::array entries{os::PollEntry{.fd = wire_.fd(), .for_writing = true}};
   os::poll(entries, detail::Deadline::never());
   return 0;
 }
@@ -118,12 +118,12 @@ detail::ConnectionCore::Incoming SocketConnection::receive(std::uint64_t max_siz
   reader_.set_limit(max_size);
   bool lost_fds = false;
   while (reader_.status() == FrameStatus::incomplete) {
-    const auto result = os::receive_stream(socket_.get(), reader_.room(), passes_descriptors_ ? &received_fds_ : nullptr);
+    const auto result = wire_.receive(reader_.room(), passes_descriptors_ ? &received_fds_ : nullptr);
     if (result.status == os::StreamStatus::closed) {
       throw EndOfFile(reader_.inside_message() ? "The peer closed the connection, or died, in the middle of a message."
                                                : "The peer has closed the connection, or died, and all that it sent is read.");
     }
-    if (result.status == os::StreamStatus::would_block) os::wait_readable(socket_.get(), detail::Deadline::never());
+    if (result.status == os::StreamStatus::would_block) os::wait_readable(wire_.fd(), detail::Deadline::never());
     lost_fds = lost_fds || result.lost_fds;
     reader_.advance(result.size);
   }
@@ -154,13 +154,13 @@ void SocketConnection::release() {
 
 bool SocketConnection::poll(detail::Deadline deadline) {
   require_readable();
-  return os::wait_readable(socket_.get(), deadline);
+  return wire_.holds_input() || os::wait_readable(wire_.fd(), deadline);
 }
 
 void SocketConnection::encode(detail::Writer& writer) {
   writer.raw(detail::CoreKind::socket);
   writer.raw(static_cast<std::uint8_t>((readable_ ? 1 : 0) | (writable_ ? 2 : 0)));
-  writer.fd(std::move(socket_));
+  writer.fd(wire_.take_socket());
 }
 
 void SocketConnection::require_readable() const {

@@ -10,6 +10,7 @@
 #include <ipc/fd.hpp>
 
 #include "ipc/transport/framing.hpp"
+#include "ipc/transport/wire.hpp"
 
 namespace ipc::transport {
 
@@ -18,10 +19,12 @@ namespace ipc::transport {
 /// that it can be passed on.
 ///
 /// Over unix sockets descriptors travel beside the first bytes of their message; over TCP there is nothing that could carry
-/// them. It reads no byte ahead: whoever gets the descriptor gets all that has not been received.
+/// them. It reads no byte ahead: whoever gets the descriptor gets all that has not been received. Only with TLS, which stays in
+/// this process: then the descriptor says what is ready only as far as TLS is concerned, and `encode` sends what can do no more
+/// than keep the connection open.
 class SocketConnection final : public detail::ConnectionCore {
  public:
-  explicit SocketConnection(Fd socket, bool readable = true, bool writable = true);
+  explicit SocketConnection(Wire wire, bool readable = true, bool writable = true);
 
   std::span<std::byte> send_room() override;
   void send(Kind kind, detail::Writer& message) override;
@@ -30,8 +33,8 @@ class SocketConnection final : public detail::ConnectionCore {
   Bytes take() override { return reader_.take_message(); }
   void release() override;
   bool poll(detail::Deadline deadline) override;
-  detail::WaitHook wait_hook() override { return {.fd = socket_.get()}; }
-  int fileno() override { return socket_.get(); }
+  detail::WaitHook wait_hook() override { return {.fd = wire_.fd()}; }
+  int fileno() override { return wire_.fd(); }
   bool readable() const noexcept override { return readable_; }
   bool writable() const noexcept override { return writable_; }
   void encode(detail::Writer& writer) override;
@@ -44,7 +47,7 @@ class SocketConnection final : public detail::ConnectionCore {
   void require_readable() const;
   void require_writable() const;
 
-  Fd socket_;
+  Wire wire_;
   bool passes_descriptors_;
   bool readable_;
   bool writable_;

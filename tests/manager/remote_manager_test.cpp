@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <ipc/connection.hpp>
+#include <ipc/event.hpp>
 #include <ipc/fd.hpp>
 #include <ipc/manager.hpp>
 #include <ipc/process.hpp>
@@ -122,6 +123,30 @@ TEST_CASE("the server leaves when the process that started it is killed, and its
   starter.kill();
   m.join();
   CHECK_THROWS_AS(m.number_of_objects(), ipc::ManagerLost);
+}
+
+TEST_CASE("a stopped server keeps no client from forking, and serves the children when it goes on") {
+  const Manager m;
+  const auto list = m.list<int>({1});
+  const auto server = m.object<int>().call([](int&) { return ipc::current_process().pid(); });
+  const ipc::Event goes_on;
+  std::vector<ipc::Process> children;
+  ::kill(server, SIGSTOP);
+  for (int i = 0; i < 3; ++i) {
+    children
+        .emplace_back([&] {
+          goes_on.wait();
+          list.append(list.get(0));
+        })
+        .start();
+  }
+  ::kill(server, SIGCONT);
+  goes_on.set();
+  for (ipc::Process& child : children) {
+    child.join();
+    CHECK(child.exitcode() == 0);
+  }
+  CHECK(list.size() == 4);
 }
 
 TEST_CASE("a proxy cannot be used on the server, which would wait for itself") {
