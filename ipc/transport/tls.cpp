@@ -14,7 +14,9 @@
 #include <ipc/error.hpp>
 
 namespace ipc::transport {
-namespace {
+
+/// What OpenSSL counts, and how it is given back.
+namespace openssl {
 
 template <auto free>
 struct Free {
@@ -26,6 +28,10 @@ struct Free {
 using Context = std::unique_ptr<SSL_CTX, Free<&SSL_CTX_free>>;
 using Session = std::unique_ptr<SSL, Free<&SSL_free>>;
 using Certificate = std::unique_ptr<X509, Free<&X509_free>>;
+
+}  // namespace openssl
+
+namespace {
 
 /// A record holds at most so many.
 constexpr std::size_t most_at_once = 16384;
@@ -44,14 +50,14 @@ std::string openssl_reason() {
 }  // namespace
 
 struct TlsContext::Native {
-  Context context;
-  Certificate own;
+  openssl::Context context;
+  openssl::Certificate own;
   std::string host;
   bool server = false;
 };
 
 struct TlsSession::Native {
-  Session ssl;
+  openssl::Session ssl;
   BIO* from_peer = nullptr;  // These two belong to `ssl`.
   BIO* to_peer = nullptr;
 };
