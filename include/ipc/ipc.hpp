@@ -35,6 +35,7 @@
 #include <ipc/shareable_list.hpp>
 #include <ipc/shared_memory.hpp>
 #include <ipc/sync_proxies.hpp>
+#include <ipc/tls_options.hpp>
 #include <ipc/unlink.hpp>
 #include <ipc/value.hpp>
 #include <ipc/value_proxy.hpp>
