@@ -49,7 +49,9 @@ struct ManagerOptions {
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
   /// Runs in the server process before it serves. What it throws, the maker of the manager throws.
   std::function<void()> initializer = {};
-  /// Over TCP: a peer whose machine gives no sign of life for so long has ended, with its locks and references. Whole seconds.
+  /// Over TCP: a client whose machine gives no sign of life for so long, or which reads nothing of its answer, has ended, with its
+  /// locks and references. So has for a client a server whose machine is silent, or which reads nothing for four times as long.
+  /// Whole seconds.
   std::chrono::nanoseconds host_timeout = std::chrono::seconds(15);
   /// For `serve`: called once with the address, when clients can connect.
   std::function<void(const std::string& address)> on_serving = {};

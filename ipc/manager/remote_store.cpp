@@ -129,7 +129,9 @@ void RemoteStore::fail_late() const {
 std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeting, detail::Deadline deadline) {
   auto wire =
       transport::connect_client(access_.address, {.authkey = access_.key, .handshake_timeout = deadline.remaining()}, tls_.get(), deadline);
-  os::notice_lost_host(wire.fd(), access_.host_timeout);
+  // A server may be busy with somebody's operation for a while, and take nothing meanwhile.
+  const auto patience = std::min<std::chrono::nanoseconds>(access_.host_timeout, std::chrono::hours(9));
+  os::notice_lost_host(wire.fd(), patience, 4 * patience);
   std::unique_ptr<detail::ConnectionCore> line = std::make_unique<transport::SocketConnection>(std::move(wire));
   std::array<std::byte, 128> scratch;
   Writer writer(scratch);

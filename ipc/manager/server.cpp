@@ -128,7 +128,7 @@ void Server::welcome() {
         continue;
       }
       const ConnectionId id = ++last_;
-      os::notice_lost_host(newcomer->wire.fd(), options_.host_timeout);
+      os::notice_lost_host(newcomer->wire.fd(), options_.host_timeout, options_.host_timeout);
       ClientLine line(std::move(newcomer->wire));
       epoll_.add(line.socket(), id);
       Client& client = clients_.try_emplace(id, Client{.id = id, .line = std::move(line)}).first->second;

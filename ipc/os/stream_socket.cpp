@@ -155,16 +155,18 @@ void send_without_delay(int socket) {
   check("setsockopt(TCP_NODELAY)", [&] { return ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); });
 }
 
-void notice_lost_host(int socket, std::chrono::nanoseconds patience) {
+void notice_lost_host(int socket, std::chrono::nanoseconds patience, std::chrono::nanoseconds busy_patience) {
   const int family = family_of(socket);
   if (family != AF_INET && family != AF_INET6) return;
-  constexpr std::int64_t longest = 32'767;  // The kernel's, for the idle time.
-  const auto seconds = std::clamp<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(patience).count(), 3, longest);
+  const auto whole_seconds = [](std::chrono::nanoseconds time) {
+    constexpr std::int64_t longest = 32'767;  // The kernel's, for the idle time.
+    return std::clamp<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count(), 3, longest);
+  };
+  const auto seconds = whole_seconds(patience);
   // Asked after a third of the time, and then every sixth of it.
   const int idle = static_cast<int>(std::max<std::int64_t>(seconds / 3, 1));
   const int interval = static_cast<int>(std::max<std::int64_t>(seconds / 6, 1));
   const int probes = std::max((static_cast<int>(seconds) - idle) / interval, 1);
-  const int whole = static_cast<int>(seconds) * 1000;
   const auto set = [&](int level, int option, int value) {
     check("setsockopt(keepalive)", [&] { return ::setsockopt(socket, level, option, &value, sizeof value); });
   };
@@ -172,7 +174,7 @@ void notice_lost_host(int socket, std::chrono::nanoseconds patience) {
   set(IPPROTO_TCP, TCP_KEEPIDLE, idle);
   set(IPPROTO_TCP, TCP_KEEPINTVL, interval);
   set(IPPROTO_TCP, TCP_KEEPCNT, probes);
-  set(IPPROTO_TCP, TCP_USER_TIMEOUT, whole);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(whole_seconds(busy_patience)) * 1000);
 }
 
 PeerIdentity peer_identity(int socket) {

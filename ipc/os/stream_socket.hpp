@@ -50,9 +50,10 @@ void shut_down(int socket) noexcept;
 bool passes_descriptors(int socket);
 /// Sends small messages at once (TCP_NODELAY); nothing on a unix socket.
 void send_without_delay(int socket);
-/// Has the kernel ask an idle peer's host for a sign of life, and end the connection when none has come for about so long, or
-/// when what was sent has not arrived in that time. Whole seconds, at least three; nothing on a unix socket, which tells at once.
-void notice_lost_host(int socket, std::chrono::nanoseconds patience);
+/// Has the kernel ask an idle peer's host for a sign of life, and end the connection when none has come for about so long; or
+/// when the peer has taken nothing of what was sent for `busy_patience`, be its host lost or its process busy. Whole seconds, at
+/// least three; nothing on a unix socket, which tells at once.
+void notice_lost_host(int socket, std::chrono::nanoseconds patience, std::chrono::nanoseconds busy_patience);
 
 struct PeerIdentity {
   pid_t pid = 0;
