@@ -121,18 +121,19 @@ int main(int argc, char** argv) {
   const auto far = remote.dict<std::string, int>({{"key", 1}});
 
   const auto row = [&](const std::string& what, const std::string& function, double wanted, int count, const std::function<void()>& ours) {
-    std::vector<Contender> contenders{{"ipc", [&] { return time_each(count, ours); }}};
-    for (const auto& peer : peers) contenders.push_back({peer->name(), [&] { return peer->seconds(function, count / 10 + 1); }, wanted});
+    // Long enough for a turn to be more than its beginning, when all are asleep.
+    std::vector<Contender> contenders{{"ipc", [&] { return time_each(20 * count, ours); }}};
+    for (const auto& peer : peers) contenders.push_back({peer->name(), [&] { return peer->seconds(function, count / 2 + 1); }, wanted});
     table.row(what, contenders);
   };
-  row("dict get", "dict_get", 15, 5000, [&] { dict.get("key"); });
-  row("dict set", "dict_set", 15, 5000, [&] { dict.set("key", 2); });
-  row("list get", "list_get", 15, 5000, [&] { list.get(1); });
-  row("lock and unlock", "lock_unlock", 15, 2500, [&] {
+  row("dict get", "dict_get", 15, 2000, [&] { dict.get("key"); });
+  row("dict set", "dict_set", 15, 2000, [&] { dict.set("key", 2); });
+  row("list get", "list_get", 15, 2000, [&] { list.get(1); });
+  row("lock and unlock", "lock_unlock", 15, 1000, [&] {
     lock.lock();
     lock.unlock();
   });
-  row("a new list and its end", "new_list", 100, 1000, [&] { manager.list<int>(); });
+  row("a new list and its end", "new_list", 100, 400, [&] { manager.list<int>(); });
   const BareTcp bare;
   std::vector<Contender> tcp{{"ipc", [&] { return time_each(5000, [&] { far.get("key"); }); }},
                              {"bare socket", [&] { return time_each(5000, [&] { bare.round_trip(); }); }, 0.77}};
