@@ -1,10 +1,11 @@
 // Jobs for workers on other hosts: a server that any number of workers reach over TCP, and that gives a job to another
-// worker when the one that took it dies.
+// worker when the one that took it dies, or its host cannot be reached any more.
 //
 //   distributed_jobs serve tcp://0.0.0.0:5000 KEY JOBS    on one host; prints its address, then the sum of the results
-//   distributed_jobs work tcp://HOST:5000 KEY             on as many others as there are
+//   distributed_jobs work tcp://HOST:5000 KEY [SECONDS]   on as many others as there are; each job takes so long
 //   distributed_jobs                                      all of it on this machine
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -12,17 +13,22 @@
 #include <list>
 #include <map>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace {
 
 using Result = std::pair<int, long>;
 
-void work(const std::string& address, const std::string& key) {
+void work(const std::string& address, const std::string& key, int seconds_each) {
   const auto manager = ipc::Manager::connect(address, {.authkey = key});
   const auto jobs = manager.JoinableQueue<int>(ipc::named("jobs"));
   const auto results = manager.Queue<Result>(ipc::named("results"));
   for (const int job : jobs) {
+    if (seconds_each != 0) {
+      std::cout << "takes job " << job << std::endl;
+      std::this_thread::sleep_for(std::chrono::seconds(seconds_each));
+    }
     results.put({job, long{job} * job});
     jobs.task_done();
   }
@@ -52,8 +58,8 @@ int main(int argc, char** argv) {
   ipc::init(argc, argv);
   const std::string role = argc > 1 ? argv[1] : "";
   try {
-    if (role == "work" && argc == 4) {
-      work(argv[2], argv[3]);
+    if (role == "work" && (argc == 4 || argc == 5)) {
+      work(argv[2], argv[3], argc == 5 ? std::atoi(argv[4]) : 0);
     } else if (role == "serve" && argc == 5) {
       const ipc::Manager manager({.address = argv[2], .authkey = argv[3]});
       std::cout << manager.address() << std::endl;
@@ -71,14 +77,14 @@ int main(int argc, char** argv) {
       victim.join();
       std::list<ipc::Process> workers;
       for (int i = 0; i < 3; ++i) {
-        workers.emplace_back(work, manager.address(), "secret");
+        workers.emplace_back(work, manager.address(), "secret", 0);
         workers.back().start();
       }
       std::cout << "sum: " << collect(manager) << "\n";
       for (ipc::Process& worker : workers) worker.join();
       std::cout << "all jobs done, one worker died: " << std::boolalpha << (victim.exitcode() == -SIGABRT) << "\n";
     } else {
-      std::cerr << "usage: distributed_jobs [serve ADDRESS KEY JOBS | work ADDRESS KEY]\n";
+      std::cerr << "usage: distributed_jobs [serve ADDRESS KEY JOBS | work ADDRESS KEY [SECONDS]]\n";
       return 2;
     }
   } catch (const ipc::ManagerLost&) {
