@@ -269,7 +269,7 @@ TEST_CASE("pool death: with retries, random kills cost no result at all") {
 TEST_CASE("pool death: with retries, random kills cost a map with automatic chunks nothing") {
   Pool pool(3);
   const int wanted = kills_wanted(20);
-  std::vector<int> inputs(50'000);
+  std::vector<int> inputs(10'000);
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
   std::mt19937 random(11);
   for (int kills = 0; kills < wanted;) {
