@@ -5,7 +5,10 @@
 #include <array>
 #include <boost/interprocess/ipc/message_queue.hpp>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,7 +22,7 @@
 #include "ipc/os/futex.hpp"
 
 #ifdef IPC_BENCH_ZMQ
-#include <zmq.h>
+#include "bench/support/zmq_socket.hpp"
 #endif
 
 namespace {
@@ -93,17 +96,17 @@ std::shared_ptr<Stream> zeromq(int sides, std::size_t size) {
   std::vector<Stream::Role> roles;
   for (int i = 0; i < sides; ++i) {
     roles.push_back([=] {
-      void* socket = ::zmq_socket(::zmq_ctx_new(), ZMQ_PUSH);
-      ::zmq_bind(socket, (address + std::to_string(i)).c_str());
+      const auto socket = std::make_shared<ipc::bench::ZmqSocket>(ZMQ_PUSH);
+      socket->bind(address + std::to_string(i));
       return [socket, item = std::string(size, 'x')](int count) {
-        for (int n = 0; n < count; ++n) ::zmq_send(socket, item.data(), item.size(), 0);
+        for (int n = 0; n < count; ++n) socket->send(item.data(), item.size());
       };
     });
     roles.push_back([=] {
-      void* socket = ::zmq_socket(::zmq_ctx_new(), ZMQ_PULL);
-      ::zmq_connect(socket, (address + std::to_string(i)).c_str());
+      const auto socket = std::make_shared<ipc::bench::ZmqSocket>(ZMQ_PULL);
+      socket->connect(address + std::to_string(i));
       return [socket, item = std::make_shared<std::string>(size, ' ')](int count) {
-        for (int n = 0; n < count; ++n) ::zmq_recv(socket, item->data(), item->size(), 0);
+        for (int n = 0; n < count; ++n) socket->receive(item->data(), item->size());
       };
     });
   }
@@ -142,6 +145,19 @@ class Sleeper {
   ipc::Semaphore done_{0};
   ipc::Process process_;
 };
+
+/// Processor time of a process that waits for a second: for an item, or for room.
+double blocked_for_a_second(const std::function<void()>& wait) {
+  const ipc::RawValue<double> seconds;
+  ipc::Process process({.daemon = true}, [&] {
+    const std::clock_t before = std::clock();
+    wait();
+    seconds.value() = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  });
+  process.start();
+  process.join();
+  return seconds.value();
+}
 
 }  // namespace
 
@@ -229,5 +245,13 @@ int main(int argc, char** argv) {
     constexpr int rounds = 100;
     table.row("a consumer that slept has its item",
               {{"ipc", [&] { return ours.seconds(rounds); }}, {"bare futex wake", [&] { return bare.seconds(rounds); }, 0.67}});
+  }
+  {
+    const ipc::Queue<int> empty;
+    const ipc::Queue<int> full(1);
+    full.put(1);
+    const double consumer = blocked_for_a_second([&] { static_cast<void>(empty.try_get_for(std::chrono::seconds(1))); });
+    const double producer = blocked_for_a_second([&] { static_cast<void>(full.try_put_for(2, std::chrono::seconds(1))); });
+    std::printf("processor time of a consumer blocked for 1 s: %.2f ms, of a producer: %.2f ms\n", 1e3 * consumer, 1e3 * producer);
   }
 }

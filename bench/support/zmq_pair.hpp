@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <zmq.h>
+#include "bench/support/zmq_socket.hpp"
 
 namespace ipc::bench {
 
@@ -18,10 +18,8 @@ namespace ipc::bench {
 class ZmqPair {
  public:
   ZmqPair() : address_("ipc:///tmp/ipc-bench-zmq-" + std::to_string(::getpid())), pid_(::fork()) {
-    context_ = ::zmq_ctx_new();
-    socket_ = ::zmq_socket(context_, ZMQ_PAIR);
     if (pid_ == 0) answer();
-    ::zmq_bind(socket_, address_.c_str());
+    socket_.bind(address_);
     exchange(1);
   }
   ZmqPair(const ZmqPair&) = delete;
@@ -29,8 +27,6 @@ class ZmqPair {
   ~ZmqPair() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
-    ::zmq_close(socket_);
-    ::zmq_ctx_term(context_);
     ::unlink(address_.c_str() + 6);
   }
 
@@ -42,7 +38,7 @@ class ZmqPair {
   double one_way(std::size_t size, int count) {
     const auto start = std::chrono::steady_clock::now();
     const std::vector<char> quiet(size);
-    for (int i = 1; i < count; ++i) ::zmq_send(socket_, quiet.data(), size, 0);
+    for (int i = 1; i < count; ++i) socket_.send(quiet.data(), size);
     exchange(size);
     return since(start) / count;
   }
@@ -53,23 +49,22 @@ class ZmqPair {
   }
   void exchange(std::size_t size) {
     std::vector<char> message(size, 1);
-    ::zmq_send(socket_, message.data(), size, 0);
-    ::zmq_recv(socket_, message.data(), size, 0);
+    socket_.send(message.data(), size);
+    socket_.receive(message.data(), size);
   }
   [[noreturn]] void answer() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::zmq_connect(socket_, address_.c_str());
+    socket_.connect(address_);
     std::vector<char> message(4096);
     for (;;) {
-      const int size = ::zmq_recv(socket_, message.data(), message.size(), 0);
-      if (size > 0 && message[0] != 0) ::zmq_send(socket_, message.data(), static_cast<std::size_t>(size), 0);
+      const int size = socket_.receive(message.data(), message.size());
+      if (size > 0 && message[0] != 0) socket_.send(message.data(), static_cast<std::size_t>(size));
     }
   }
 
   std::string address_;
   pid_t pid_;
-  void* context_ = nullptr;
-  void* socket_ = nullptr;
+  ZmqSocket socket_{ZMQ_PAIR};
 };
 
 }  // namespace ipc::bench

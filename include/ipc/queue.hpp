@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <ranges>
 #include <span>
@@ -79,8 +80,11 @@ class BasicQueue : public detail::QueueHandle {
   /// throws, elements before the one that could not be encoded, or before the shutdown, have been put.
   template <std::ranges::input_range R>
   void put_many(R&& items) const {
-    detail::put_range<T>(std::forward<R>(items),
-                         [this](std::span<const detail::OutgoingItem> encoded) { put_items(encoded, detail::Deadline::never()); });
+    const auto put = [this](const auto& encoded) { put_some(encoded, detail::Deadline::never()); };
+    if constexpr (detail::FlatItem<T>)
+      detail::put_flat_range<T>(std::forward<R>(items), put);
+    else
+      detail::put_range<T>(std::forward<R>(items), put);
   }
   void put_many(std::initializer_list<T> items) const { put_many(std::span<const T>(items.begin(), items.size())); }
 
@@ -141,25 +145,29 @@ class BasicQueue : public detail::QueueHandle {
   BasicQueue(const Type& type, detail::Reader& reader) : QueueHandle(type, reader) {}
   template <class Q>
   static Type type_of(Flavour flavour) {
-    return {detail::type_tag<T>(), flavour, !detail::DirectItem<T>, [] { return detail::type_name<Q>(); }};
+    constexpr bool flat = detail::FlatItem<T>;
+    return {detail::type_tag<T>(), flavour, flat ? sizeof(T) : 0, !flat && !detail::DirectItem<T>, [] { return detail::type_name<Q>(); }};
   }
 
  private:
   template <class U>
   bool put_by(U&& item, detail::Deadline deadline) const {
-    return detail::put_one<T>(std::forward<U>(item),
-                              [&](const detail::OutgoingItem& encoded) { return put_items(std::span(&encoded, 1), deadline) == 1; });
+    if constexpr (detail::FlatItem<T>)
+      return put_some(detail::row_of<T>(std::addressof(item), 1), deadline) == 1;
+    else
+      return detail::put_one<T>(std::forward<U>(item),
+                                [&](const detail::OutgoingItem& encoded) { return put_some(std::span(&encoded, 1), deadline) == 1; });
   }
   std::optional<T> get_by(detail::Deadline deadline) const {
-    return detail::get_one<T>([&](detail::ItemSink& sink) { return get_items(sink, 1, deadline) == 1; });
+    return detail::get_one<T>([&](auto& sink) { return this->get_some(sink, 1, deadline) == 1; });
   }
   std::vector<T> get_many_by(std::size_t max, detail::Deadline deadline) const {
     std::vector<T> items;
     while (items.size() < max) {
       // Nobody waits for more than the first.
       if (!items.empty() && empty()) break;
-      const std::size_t count = detail::get_some(items, [&](detail::ItemSink& sink) {
-        return get_items(sink, max - items.size(), items.empty() ? deadline : detail::Deadline::expired_already());
+      const std::size_t count = detail::get_some(items, [&](auto& sink) {
+        return this->get_some(sink, max - items.size(), items.empty() ? deadline : detail::Deadline::expired_already());
       });
       if (count == 0) break;
     }

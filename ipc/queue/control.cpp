@@ -37,7 +37,7 @@ void Core::shut_down(bool at_once) {
       if (joinable()) words_->hands.settle(head().items);
       const Mark end = tail();
       words_->head.store(end.word(), std::memory_order_release);
-      words_->tail_seen = end.word();
+      words_->tail_seen.store(end.word(), std::memory_order_relaxed);
       if (freight_) freight_.drop_all();
     }
   }
@@ -58,10 +58,11 @@ std::uint32_t Core::this_hand() {
 
 void Core::item_done() {
   require_open();
-  const std::int64_t left = words_->hands.finish(this_hand(), tail().items);
+  const bool thrown_away = down() == Down::at_once;
+  const std::int64_t left = words_->hands.finish(this_hand(), tail().items, thrown_away);
   if (left < 0) throw std::invalid_argument("task_done() was called more often than items were put into the queue.");
   IPC_KILL_POINT("queue.item_done.before_wake");
-  if (left == 0 || down() == Down::at_once) words_->hands.all_done.notify_all();
+  if (left == 0 || thrown_away) words_->hands.all_done.notify_all();
 }
 
 bool Core::all_done() const noexcept {

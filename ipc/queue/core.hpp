@@ -16,6 +16,7 @@
 #include "ipc/os/memfd.hpp"
 #include "ipc/queue/freight.hpp"
 #include "ipc/queue/layout.hpp"
+#include "ipc/queue/pace.hpp"
 #include "ipc/queue/ring.hpp"
 #include "ipc/shm/created_name.hpp"
 #include "ipc/shm/names.hpp"
@@ -32,6 +33,7 @@ struct Parts {
 
 struct Identity {
   std::uint64_t type_tag = 0;
+  std::size_t item_size = 0;
   Flavour flavour = Flavour::queue;
 };
 
@@ -57,7 +59,9 @@ class Core {
 
   /// See detail::QueueHandle.
   std::size_t put(std::span<const detail::OutgoingItem> items, detail::Deadline deadline);
+  std::size_t put(const detail::OutgoingRow& row, detail::Deadline deadline);
   std::size_t get(detail::ItemSink& sink, std::size_t most, detail::Deadline deadline);
+  std::size_t get(detail::RowSink& sink, std::size_t most, detail::Deadline deadline);
   std::size_t size() const;
   bool empty() const;
   bool full() const;
@@ -92,15 +96,34 @@ class Core {
   Down down() const noexcept { return words_->down.load(std::memory_order_acquire); }
   bool has_room() const noexcept { return contents().items < words_->most_items; }
   bool has_item() const noexcept { return contents().items != 0; }
-  void require_open() const;
-  void require_up() const;
+  /// A look that leaves the producers' line alone: true means that there probably is one, false nothing.
+  bool item_seen() const noexcept;
+  void require_open() const {
+    if (closed()) fail_closed();
+  }
+  void require_up() const {
+    if (down() != Down::no) fail_down();
+  }
+  [[noreturn]] static void fail_closed();
+  [[noreturn]] static void fail_down();
   void require_freight(const detail::OutgoingItem& item) const;
   bool wait_for_room(const Pushed& pushed, detail::Deadline deadline);
 
+  template <class Push>
+  std::size_t put_all(std::size_t count, detail::Deadline deadline, Push push);
   Pushed push(std::span<const detail::OutgoingItem> items);
   bool push_one(const detail::OutgoingItem& item, Mark& at, Pushed& pushed);
+  Pushed push(const detail::OutgoingRow& row);
+  void commit(Mark tail);
+  std::size_t free_items(Mark at, std::size_t count, std::size_t units);
   void make_room(Mark at, std::size_t units);
-  std::size_t pop(detail::ItemSink& sink, std::size_t most, std::uint32_t hand);
+  template <class Take>
+  std::size_t get_some(detail::Deadline deadline, Take take);
+  template <class Take>
+  std::size_t pop(std::uint32_t hand, Take take);
+  bool take_items(detail::ItemSink& sink, std::size_t most, Mark& at);
+  void take_row(detail::RowSink& sink, std::size_t most, Mark& at);
+  Mark find_tail(Mark at, std::size_t most);
   void shrink(Mark at);
   bool joinable() const noexcept { return words_->flavour == Flavour::joinable; }
   std::uint32_t this_hand();
@@ -117,6 +140,11 @@ class Core {
   QueueWords* words_;
   Window put_window_;
   Window get_window_;
+  const std::uint32_t item_units_;  // Of each item, where all have one size…
+  const std::size_t most_pushed_;   // …and how many are put at a time…
+  const std::size_t most_popped_;   // …and taken.
+  Pace put_pace_;
+  Pace get_pace_;
   std::atomic<bool> closed_{false};
   std::atomic<std::uint64_t> hand_{0};    // Its number, and above that the generation in which that was found.
   std::optional<shm::CreatedName> name_;  // Of a queue that was made here, by name.

@@ -89,7 +89,7 @@ namespace {
 
 template <class Type>
 queues::Identity identity_of(const Type& type) {
-  return {type.tag, static_cast<queues::Flavour>(type.flavour)};
+  return {type.tag, type.item_size, static_cast<queues::Flavour>(type.flavour)};
 }
 
 /// How a queue looks in a message; the descriptors of its parts follow.
@@ -152,8 +152,10 @@ WaitHook QueueHandle::ipc_wait_hook() const {
   return hook;
 }
 
-std::size_t QueueHandle::put_items(std::span<const OutgoingItem> items, Deadline deadline) const { return core_->put(items, deadline); }
-std::size_t QueueHandle::get_items(ItemSink& sink, std::size_t most, Deadline deadline) const { return core_->get(sink, most, deadline); }
+std::size_t QueueHandle::put_some(std::span<const OutgoingItem> items, Deadline deadline) const { return core_->put(items, deadline); }
+std::size_t QueueHandle::get_some(ItemSink& sink, std::size_t most, Deadline deadline) const { return core_->get(sink, most, deadline); }
+std::size_t QueueHandle::put_some(const OutgoingRow& row, Deadline deadline) const { return core_->put(row, deadline); }
+std::size_t QueueHandle::get_some(RowSink& sink, std::size_t most, Deadline deadline) const { return core_->get(sink, most, deadline); }
 void QueueHandle::item_done() const { core_->item_done(); }
 bool QueueHandle::join_by(Deadline deadline) const { return core_->join(deadline); }
 

@@ -83,10 +83,10 @@ bool HandsWords::all_empty() const noexcept {
   return std::none_of(hands.begin(), hands.end(), [](const Hand& hand) { return in(hand) > 0; });
 }
 
-std::int64_t HandsWords::finish(std::uint32_t hand, std::uint32_t put) {
+std::int64_t HandsWords::finish(std::uint32_t hand, std::uint32_t put, bool thrown_away) {
   const Hold hold(lock);
   const auto left = static_cast<std::int32_t>(put - done());
-  if (left <= 0) return -1;
+  if (left <= 0 || (thrown_away && all_empty())) return -1;
   Hand* from = &hands[hand];
   if (in(*from) <= 0) {
     // Whoever took it has given it to this process to finish, or it has not been taken at all.

@@ -43,8 +43,8 @@ struct HandsWords {
   void taken() noexcept;
 
   /// Says of one item that it is done, preferably of one that is in `hand`, if so many of `put` are not. Returns how many are
-  /// left, or -1.
-  std::int64_t finish(std::uint32_t hand, std::uint32_t put);
+  /// left, or -1. What lay in the queue may have been thrown away: then only what is in a hand is not done.
+  std::int64_t finish(std::uint32_t hand, std::uint32_t put, bool thrown_away);
   /// How many have been done.
   std::uint32_t done() const noexcept;
   /// Whether nobody has any in hand.

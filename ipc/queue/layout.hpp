@@ -33,13 +33,17 @@ struct Mark {
   }
   constexpr std::uint64_t word() const noexcept { return std::uint64_t{items} << 32 | units; }
   constexpr Mark after(std::uint32_t record_units) const noexcept { return {items + 1, units + record_units}; }
+  /// Behind so many records of one size.
+  constexpr Mark after(std::uint32_t records, std::uint32_t record_units) const noexcept {
+    return {items + records, units + records * record_units};
+  }
   /// What lies between an earlier mark and this one.
   friend constexpr Mark operator-(Mark later, Mark earlier) noexcept { return {later.items - earlier.items, later.units - earlier.units}; }
   friend bool operator==(const Mark&, const Mark&) = default;
 };
 
-/// Before each item's bytes: how many there are (bits 0-47), and how many descriptors of it lie in the socket (bits 48-63). If
-/// there are any, 8 bytes with their packet's number follow.
+/// Before each item's bytes, unless all of the queue's items have one size: how many there are (bits 0-47), and how many descriptors of it
+/// lie in the socket (bits 48-63). If there are any, 8 bytes with their packet's number follow.
 class RecordHeader {
  public:
   RecordHeader() = default;
@@ -65,13 +69,14 @@ enum class Down : std::uint32_t { no = 0, drains = 1, at_once = 2 };
 
 /// At offset 0.
 /// Invariants
-/// 1. The records [head, tail) are complete. `tail` is stored under `put_lock`, `head` under `get_lock`.
+/// 1. The records [head, tail) are complete: each a header and an item's bytes, or, with an `item_size`, these alone. `tail` is stored
+/// under `put_lock`, `head` under `get_lock`.
 /// 2. The unit at mark `m` lies at `m.units` modulo `capacity` (a power of two); head to tail is never more than that.
 /// 3. `capacity` is stored under both locks; `put_lock` is taken first, and whoever has `get_lock` only tries the other.
 /// 4. `head_seen` is an earlier `head`, `tail_seen` an earlier `tail`: who has the one lock need not touch the other's line.
 /// 5. There is memory behind the ring's bytes below `reserved`; there may be some behind those below `touched`.
 /// 6. `down` only grows. It is stored under `put_lock`: once it is not `no`, `tail` stays.
-/// 7. `watched` only grows, under `put_lock`. Once it is 1, the bell (bell.hpp) is rung before `tail` is stored, and muted under
+/// 7. `watched` only grows, under `put_lock`. Once it is 1, the bell is rung before `tail` is stored, and muted under
 ///    both locks, with the queue empty.
 /// 8. Of a joinable queue, `tail.items - hands.done()` items are not done yet.
 ///
@@ -82,6 +87,7 @@ enum class Down : std::uint32_t { no = 0, drains = 1, at_once = 2 };
 struct QueueWords {
   std::uint64_t magic;
   std::uint64_t type_tag;
+  std::uint64_t item_size;   ///< Of each item; 0 where each has its own, and a header that says so.
   std::uint64_t most_items;  ///< At least 1.
   Flavour flavour;
   std::uint32_t named;  ///< 1: can be opened by a name, and so has neither bell nor socket, which cannot.
@@ -93,10 +99,10 @@ struct QueueWords {
   alignas(line) std::atomic<std::uint64_t> tail;
 
   alignas(line) sync::LockState get_lock;
-  std::uint64_t tail_seen;      ///< Under get_lock, as the next four.
-  std::uint32_t shrunk_at;      ///< Units that the head had passed when the ring was last made smaller…
-  std::uint32_t low_at;         ///< …and when it was last found that it could be.
-  std::uint32_t low_seen;       ///< How often that was found since then…
+  std::atomic<std::uint64_t> tail_seen;  ///< Stored under get_lock; others take it as a hint.
+  std::uint32_t shrunk_at;  ///< Under get_lock, as the next three. Units that the head had passed when the ring was last made smaller…
+  std::uint32_t low_at;     ///< …and when it was last found that it could be.
+  std::uint32_t low_seen;   ///< How often that was found since then…
   std::uint32_t low_tolerated;  ///< …and how often it is put up with before it is done.
   alignas(line) std::atomic<std::uint64_t> head;
 

@@ -69,6 +69,7 @@ void format(const Fd& memory, const Identity& identity, std::uint64_t most_items
   // SUBTLE: everything that is not initialised is zero, as a fresh file is.
   auto& words = *new (page.data()) QueueWords();
   words.type_tag = identity.type_tag;
+  words.item_size = identity.item_size;
   words.most_items = most_items;
   words.flavour = identity.flavour;
   words.reserved = first_capacity;
@@ -120,7 +121,7 @@ std::shared_ptr<Core> Core::named(const Naming& naming, const Identity& identity
 }
 
 bool Core::is(const Identity& identity) const noexcept {
-  return words_->type_tag == identity.type_tag && words_->flavour == identity.flavour;
+  return words_->type_tag == identity.type_tag && words_->item_size == identity.item_size && words_->flavour == identity.flavour;
 }
 
 Core::~Core() {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <span>
 
+#include "ipc/base/fetch.hpp"
 #include "ipc/os/mapping.hpp"
 #include "ipc/queue/layout.hpp"
 
@@ -35,6 +36,16 @@ class Window {
     if (bytes.size() > capacity_ - from) return read_wrapped(from, bytes);
     if (!bytes.empty()) std::memcpy(bytes.data(), data_ + from, bytes.size());
   }
+  /// The same for items of one size, each of which takes so many units.
+  void write_row(Mark at, std::uint32_t units, std::size_t size, const std::byte* items, std::size_t count) const noexcept {
+    for_runs(at, units, size, count, [&](Mark to, std::size_t offset, std::size_t bytes) { write(to, 0, {items + offset, bytes}); });
+  }
+  void read_row(Mark at, std::uint32_t units, std::size_t size, std::byte* items, std::size_t count) const noexcept {
+    for_runs(at, units, size, count, [&](Mark from, std::size_t offset, std::size_t bytes) { read(from, 0, {items + offset, bytes}); });
+  }
+  /// Has the line at a mark fetched early.
+  void fetch(Mark at) const noexcept { __builtin_prefetch(data_ + place(at, 0, capacity_)); }
+  void fetch_for_writing(Mark at) const noexcept { base::fetch_for_writing(data_ + place(at, 0, capacity_)); }
   template <class T>
   T read(Mark at, std::size_t offset) const noexcept {
     T value;
@@ -56,6 +67,12 @@ class Window {
   void write_wrapped(std::size_t from, std::span<const std::byte> bytes) const noexcept;
   void read_wrapped(std::size_t from, std::span<std::byte> bytes) const noexcept;
   void reserve_below(std::uint64_t end);
+  /// Runs of bytes that lie in a row on both sides: all of the items, if they fill their units.
+  template <class F>
+  static void for_runs(Mark at, std::uint32_t units, std::size_t size, std::size_t count, F f) {
+    if (size == units * unit) return f(at, 0, size * count);
+    for (std::size_t i = 0; i < count; ++i) f(at.after(static_cast<std::uint32_t>(i), units), i * size, size);
+  }
   std::size_t place(Mark at, std::size_t offset, std::size_t capacity) const noexcept {
     return (std::size_t{at.units} * unit + offset) & (capacity - 1);
   }

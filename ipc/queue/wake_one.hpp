@@ -38,44 +38,19 @@ class BasicWakeOne {
   /// Returns true once `condition()` was true, false when the deadline passed before. Spins a little, then sleeps.
   template <class Condition>
   bool wait(Condition condition, detail::Deadline deadline) {
-    auto& budget = Platform::spin_budget();
-    if (condition()) return true;
-    if (deadline.expired()) return false;
-    if (budget.spin(condition)) return true;
-    for (;;) {
-      const std::uint32_t value = Platform::set_before_loads(word_, sleeper) | sleeper;
-      if (condition()) return true;
-      IPC_KILL_POINT("wake_one.before_sleep");
-      const os::FutexResult result = Platform::sleep(word_, value, deadline);
-      if (result == os::FutexResult::woken) {
-        IPC_KILL_POINT("wake_one.woken");
-        // The call cleared bit 0 for all; the others may still sleep.
-        Platform::clear(word_, called);
-        Platform::set_before_loads(word_, sleeper);
-      }
-      if (condition()) {
-        budget.woke();
-        return true;
-      }
-      if (result == os::FutexResult::timed_out) return false;
-    }
+    return sync::wait_at<Platform>(word_, sleeper, condition, deadline, [this](os::FutexResult result) {
+      if (result != os::FutexResult::woken) return;
+      IPC_KILL_POINT("wake_one.woken");
+      // The call cleared bit 0 for all; the others may still sleep.
+      Platform::clear(word_, called);
+      Platform::set_before_loads(word_, sleeper);
+    });
   }
 
   /// To be called after the condition has been made true.
-  void notify_one() {
-    for (;;) {
-      std::uint32_t value = Platform::load_after_stores(word_);
-      if ((value & (sleeper | called)) != sleeper) return;
-      // If it fails, another notifier has called somebody since the load above, who will see our condition, too.
-      // Relaxed: nothing is published by it.
-      if (!word_.compare_exchange_strong(value, value - sleeper + called + step, std::memory_order_relaxed)) return;
-      IPC_KILL_POINT("wake_one.before_wake");
-      if (Platform::wake_first(word_) != 0) return;
-      // Nobody slept. Whoever has come to sleep since then must not be passed over for a call that nobody answers.
-      if ((Platform::clear(word_, called) & sleeper) == 0) return;
-    }
-  }
-
+  void notify_one() { notify_one(Platform::load_after_stores(word_)); }
+  /// To be called after the condition has been made true, and a robust mutex let go of then.
+  void notify_one_after_unlock() { notify_one(Platform::load_after_unlock(word_)); }
   /// To be called by a waiter that has used up what it was waiting for, and by one that leaves without.
   template <class Condition>
   void pass_on(Condition condition) {
@@ -92,6 +67,19 @@ class BasicWakeOne {
   }
 
  private:
+  void notify_one(std::uint32_t value) {
+    for (;; value = Platform::load_after_stores(word_)) {
+      if ((value & (sleeper | called)) != sleeper) return;
+      // If it fails, another notifier has called somebody since the load above, who will see our condition, too.
+      // Relaxed: nothing is published by it.
+      if (!word_.compare_exchange_strong(value, value - sleeper + called + step, std::memory_order_relaxed)) return;
+      IPC_KILL_POINT("wake_one.before_wake");
+      if (Platform::wake_first(word_) != 0) return;
+      // Nobody slept. Whoever has come to sleep since then must not be passed over for a call that nobody answers.
+      if ((Platform::clear(word_, called) & sleeper) == 0) return;
+    }
+  }
+
   static constexpr std::uint32_t sleeper = 1;
   static constexpr std::uint32_t called = 2;
   static constexpr std::uint32_t step = 4;

@@ -25,6 +25,16 @@ struct FutexPlatform {
     return word.load(std::memory_order_relaxed);  // Relaxed: ordered by the fence.
 #endif
   }
+  /// The same for a caller that has let go of a robust mutex after those stores.
+  static std::uint32_t load_after_unlock(Word& word) {
+#if defined(__x86_64__) && !defined(IPC_THREAD_SANITIZER)
+    // SUBTLE: unlocking exchanges the word, to learn of sleepers; such an instruction is a fence here. Only the compiler has to know.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return word.load(std::memory_order_relaxed);
+#else
+    return load_after_stores(word);
+#endif
+  }
   /// Sets a bit; loads that follow come after it in every thread's eyes.
   static std::uint32_t set_before_loads(Word& word, std::uint32_t bit) {
     const std::uint32_t old = word.fetch_or(bit, std::memory_order_seq_cst);
@@ -44,6 +54,29 @@ struct FutexPlatform {
   }
 };
 
+/// How one waits for a condition at a word of which others set and wake what they like, as long as a notifier changes it where it
+/// finds bit `sleeper`. Returns true once `condition()` was true, false when the deadline passed before. Spins a little, then
+/// sleeps; `slept(result)` is called after each sleep, before the next look.
+template <class Platform, class Condition, class Slept>
+bool wait_at(typename Platform::Word& word, std::uint32_t sleeper, Condition condition, detail::Deadline deadline, Slept slept) {
+  auto& budget = Platform::spin_budget();
+  if (condition()) return true;
+  if (deadline.expired()) return false;
+  if (budget.spin(condition)) return true;
+  for (;;) {
+    const std::uint32_t value = Platform::set_before_loads(word, sleeper) | sleeper;
+    if (condition()) return true;
+    IPC_KILL_POINT("event_count.before_sleep");
+    const os::FutexResult result = Platform::sleep(word, value, deadline);
+    slept(result);
+    if (condition()) {
+      budget.woke();
+      return true;
+    }
+    if (result == os::FutexResult::timed_out) return false;
+  }
+}
+
 /// How somebody waits for a condition that lies in shared memory: those who make it true call `notify_all` afterwards,
 /// which costs a fence and a load while nobody sleeps. Lies in shared memory itself; any thread of any process.
 ///
@@ -62,21 +95,7 @@ class BasicEventCount {
   /// Returns true once `condition()` was true, false when the deadline passed before. Spins a little, then sleeps.
   template <class Condition>
   bool wait(Condition condition, detail::Deadline deadline) {
-    auto& budget = Platform::spin_budget();
-    if (condition()) return true;
-    if (deadline.expired()) return false;
-    if (budget.spin(condition)) return true;
-    for (;;) {
-      const std::uint32_t value = Platform::set_before_loads(word_, sleeper) | sleeper;
-      if (condition()) return true;
-      IPC_KILL_POINT("event_count.before_sleep");
-      const os::FutexResult result = Platform::sleep(word_, value, deadline);
-      if (condition()) {
-        budget.woke();
-        return true;
-      }
-      if (result == os::FutexResult::timed_out) return false;
-    }
+    return wait_at<Platform>(word_, sleeper, condition, deadline, [](os::FutexResult) {});
   }
 
   /// To be called after the condition has been made true.

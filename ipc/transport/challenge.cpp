@@ -124,7 +124,7 @@ Bytes Handshake::answer(std::span<const std::byte> message) {
       refuse("The peer's challenge names no digest that is known here (md5, sha256, sha384, sha3_256, sha3_384).");
       return {};
     }
-    response = message_of("{" + std::string(name_of(named->digest)) + "}");
+    response = message_of(std::string("{").append(name_of(named->digest)).append("}"));
     // The name is covered, too, so that nobody between the two can change it.
     append(response, hmac(named->digest, key_, asked));
   }

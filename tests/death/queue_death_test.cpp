@@ -1,7 +1,9 @@
 #include <ipc/queue.hpp>
 
+#include <numeric>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/os/memfd.hpp"
@@ -48,6 +50,20 @@ TEST_CASE("Queue: a producer killed at any point of put leaves the item, or noth
   REQUIRE(queue.empty());
 }
 
+TEST_CASE("Queue: killed in put_many or get_many, all of a batch is there, or nothing") {
+  std::vector<int> batch(1000);
+  std::iota(batch.begin(), batch.end(), 0);
+  const Queue<int> queue;
+  die_at("queue.put.before_commit", [&] { queue.put_many(batch); });
+  REQUIRE(queue.empty());
+  die_at("queue.put.committed", [&] { queue.put_many(batch); });
+  REQUIRE(queue.qsize() == batch.size());
+  die_at("queue.get.before_commit", [&] { queue.get_many(600); });
+  REQUIRE(queue.qsize() == batch.size());
+  die_at("queue.get.committed", [&] { queue.get_many(600); });
+  REQUIRE(queue.get_many(1000) == std::vector<int>(batch.begin() + 600, batch.end()));
+}
+
 TEST_CASE("Queue: a consumer killed at any point of get takes the item, or leaves it, and a queue that works") {
   struct Case {
     const char* point;
@@ -87,7 +103,7 @@ TEST_CASE("Queue: who sleeps learns of an item, or of room, whose giver was kill
 
 TEST_CASE("Queue: a waiter killed asleep, or just woken, keeps no item from the others") {
   const Queue<int> queue;
-  const auto* point = GENERATE("wake_one.before_sleep", "wake_one.woken");
+  const auto* point = GENERATE("event_count.before_sleep", "wake_one.woken");
   CAPTURE(point);
   test::ForkedChild first([&] {
     base::arm_kill_point(point);

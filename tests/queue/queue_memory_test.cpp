@@ -17,7 +17,7 @@ namespace {
 
 /// A queue of bytes whose memory can be looked at.
 struct Bare {
-  std::shared_ptr<queues::Core> core = queues::Core::make({1, queues::Flavour::queue}, UINT64_MAX, false);
+  std::shared_ptr<queues::Core> core = queues::Core::make({1, 0, queues::Flavour::queue}, UINT64_MAX, false);
 
   void put(std::span<const std::byte> bytes) const {
     const detail::OutgoingItem item{bytes, {}};

@@ -1,5 +1,6 @@
 #include <ipc/queue.hpp>
 
+#include <ctime>
 #include <map>
 #include <numeric>
 #include <stdexcept>
@@ -217,6 +218,23 @@ TEST_CASE("Queue: close ends the waits of this process") {
   queue.close();
   waiter.join();
   REQUIRE(told);
+}
+
+TEST_CASE("Queue: who waits for an item, or for room, costs no processor time beyond the first moment") {
+  const Queue<int> empty;
+  const Queue<int> full(1);
+  full.put(1);
+  const auto idles = [](const auto& wait) {
+    return test::ForkedChild([&] {
+      const std::clock_t before = std::clock();  // Of the processor.
+      wait();
+      return (std::clock() - before) * 20 < CLOCKS_PER_SEC ? 0 : 1;
+    });
+  };
+  auto consumer = idles([&] { static_cast<void>(empty.try_get_for(500ms)); });
+  auto producer = idles([&] { static_cast<void>(full.try_put_for(2, 500ms)); });
+  REQUIRE(consumer.wait() == 0);
+  REQUIRE(producer.wait() == 0);
 }
 
 TEST_CASE("Queue: a producer may end at once, however much it has put") {

@@ -27,6 +27,22 @@ struct OutgoingItem {
   std::span<const Fd> fds;
 };
 
+/// Items of a queue whose items all have one size, one after the other. Owns nothing.
+struct OutgoingRow {
+  const std::byte* first;
+  std::size_t count;
+};
+
+/// Where such items come out: room for `count` of them, one after the other. If it throws, they stay in the queue.
+class RowSink {
+ public:
+  RowSink() = default;
+  RowSink(const RowSink&) = delete;
+  RowSink& operator=(const RowSink&) = delete;
+  virtual ~RowSink() = default;
+  virtual std::byte* room(std::size_t count) = 0;
+};
+
 /// Where items come out.
 class ItemSink {
  public:
@@ -126,6 +142,7 @@ class QueueHandle {
   struct Type {
     std::uint64_t tag;
     Flavour flavour;
+    std::size_t item_size;  ///< 0: each item has its own.
     bool carries_fds;
     std::string (*name)();  ///< For messages to the user.
   };
@@ -135,9 +152,12 @@ class QueueHandle {
 
   /// Puts the items, one after the other, until the deadline; returns how many. Throws `ShutDown`, `UsageError`,
   /// `std::system_error`: then none, where it was called with one.
-  std::size_t put_items(std::span<const OutgoingItem> items, Deadline deadline) const;
+  std::size_t put_some(std::span<const OutgoingItem> items, Deadline deadline) const;
   /// Takes up to `most` items that are there, waiting for the first until the deadline; returns how many.
-  std::size_t get_items(ItemSink& sink, std::size_t most, Deadline deadline) const;
+  std::size_t get_some(ItemSink& sink, std::size_t most, Deadline deadline) const;
+  /// The same for queues whose items have one size, and only for those.
+  std::size_t put_some(const OutgoingRow& row, Deadline deadline) const;
+  std::size_t get_some(RowSink& sink, std::size_t most, Deadline deadline) const;
   void item_done() const;
   bool join_by(Deadline deadline) const;
 

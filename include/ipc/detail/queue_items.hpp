@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <new>
@@ -28,16 +29,20 @@ inline constexpr bool is_row_v<std::basic_string<C, R, A>> = is_character_v<C>;
 template <class E, class A>
 inline constexpr bool is_row_v<std::vector<E, A>> = Codec<E>::flat && !std::is_same_v<E, bool> && std::is_default_constructible_v<E>;
 
-/// Items that are copied from the object into the ring and out of it, with nothing in between.
+/// Items that are copied from the object into the ring and out of it, with nothing in between: those whose elements are…
 template <class T>
-concept DirectItem = is_row_v<T> || Codec<T>::flat;
+concept DirectItem = is_row_v<T>;
+/// …and those that all have one size, which lie in the ring in a row.
+template <class T>
+concept FlatItem = Codec<T>::flat;
 
 template <DirectItem T>
 std::span<const std::byte> bytes_of(const T& item) noexcept {
-  if constexpr (is_row_v<T>)
-    return std::as_bytes(std::span<const typename T::value_type>(item));
-  else
-    return std::as_bytes(std::span<const T, 1>(std::addressof(item), 1));
+  return std::as_bytes(std::span<const typename T::value_type>(item));
+}
+template <FlatItem T>
+OutgoingRow row_of(const T* first, std::size_t count) noexcept {
+  return {reinterpret_cast<const std::byte*>(first), count};
 }
 
 /// Takes one such item out of a queue.
@@ -45,26 +50,44 @@ template <DirectItem T>
 class DirectSink final : public ItemSink {
  public:
   std::span<std::byte> room(std::size_t size) override {
-    if constexpr (is_row_v<T>) {
-      row_.resize(size / sizeof(typename T::value_type));
-      return std::as_writable_bytes(std::span<typename T::value_type>(row_)).first(size);
-    } else {
-      if (size != sizeof(T)) fail_left_over(size);
-      return flat_;
-    }
+    item_.resize(size / sizeof(typename T::value_type));
+    return std::as_writable_bytes(std::span<typename T::value_type>(item_)).first(size);
   }
   void take(std::vector<Fd>) override {}
-  T value() {
-    if constexpr (is_row_v<T>)
-      return std::move(row_);
-    else
-      return *std::launder(reinterpret_cast<const T*>(flat_));
+  T value() { return std::move(item_); }
+
+ private:
+  T item_;
+};
+
+/// Where an object of any flat class can lie, whether or not it can be made of nothing.
+template <FlatItem T>
+struct FlatSlot {
+  alignas(T) std::byte bytes[sizeof(T)];
+  const T& value() const noexcept { return *std::launder(reinterpret_cast<const T*>(bytes)); }
+};
+template <FlatItem T>
+class FlatSink final : public RowSink {
+ public:
+  std::byte* room(std::size_t) override { return slot_.bytes; }
+  const T& value() const noexcept { return slot_.value(); }
+
+ private:
+  FlatSlot<T> slot_;
+};
+/// Takes several, to the end of a vector.
+template <class Item>
+class FlatRowSink final : public RowSink {
+ public:
+  explicit FlatRowSink(std::vector<Item>& items) noexcept : items_(&items) {}
+  std::byte* room(std::size_t count) override {
+    const std::size_t before = items_->size();
+    items_->resize(before + count);
+    return reinterpret_cast<std::byte*>(items_->data() + before);
   }
 
  private:
-  struct None {};
-  std::conditional_t<is_row_v<T>, T, None> row_;
-  alignas(T) std::byte flat_[is_row_v<T> ? 1 : sizeof(T)];
+  std::vector<Item>* items_;
 };
 
 template <class T, class U>
@@ -90,7 +113,7 @@ T decode_item(Reader reader) {
   }
 }
 
-/// Encodes `item` and has `put(OutgoingItem)` put it; returns what that does.
+/// Encodes `item`, which is not flat, and has `put(OutgoingItem)` put it; returns what that does.
 template <class T, class U, class Put>
 bool put_one(U&& item, Put put) {
   if constexpr (DirectItem<T>) {
@@ -109,29 +132,64 @@ bool put_one(U&& item, Put put) {
   }
 }
 
-/// As above for all elements of a range, as many at a time as are worth it.
+/// So many items, and bytes, of a range are worth putting at a time.
+inline constexpr std::size_t most_put_items = 1024;
+inline constexpr std::size_t most_put_bytes = std::size_t{256} << 10;
+
+/// Has `add` take each element of a range, and then `flush` put those that are left over; also when one throws.
+template <class R, class Add, class Flush>
+void gather(R&& items, Add add, Flush flush) {
+  try {
+    for (auto&& element : items) add(std::forward<decltype(element)>(element));
+  } catch (...) {
+    flush();
+    throw;
+  }
+  flush();
+}
+
+/// Has `put(OutgoingRow)` put all elements of a range.
+template <FlatItem T, class R, class Put>
+void put_flat_range(R&& items, Put put) {
+  if constexpr (std::ranges::contiguous_range<R> && std::ranges::sized_range<R> && std::is_same_v<std::ranges::range_value_t<R>, T>) {
+    if (std::ranges::size(items) != 0) put(row_of<T>(std::ranges::data(items), std::ranges::size(items)));
+  } else {
+    std::vector<FlatSlot<T>> row;
+    const auto flush = [&] {
+      const auto full = std::exchange(row, {});  // When this throws, it is not put again.
+      if (!full.empty()) put(OutgoingRow{full.front().bytes, full.size()});
+    };
+    gather(
+        items,
+        [&](const T& exact) {
+          std::memcpy(row.emplace_back().bytes, std::addressof(exact), sizeof(T));
+          if (row.size() == most_put_items || row.size() * sizeof(T) >= most_put_bytes) flush();
+        },
+        flush);
+  }
+}
+
+/// Has `put(OutgoingItem…)` put all elements of a range that are not flat, as many at a time as are worth it.
 template <class T, class R, class Put>
 void put_range(R&& items, Put put) {
-  constexpr std::size_t most_items = 1024;
-  constexpr std::size_t most_bytes = std::size_t{256} << 10;
   if constexpr (DirectItem<T> && std::ranges::forward_range<R> &&
                 std::is_same_v<std::remove_cv_t<std::remove_reference_t<std::ranges::range_reference_t<R>>>, T> &&
                 std::is_lvalue_reference_v<std::ranges::range_reference_t<R>>) {
     std::vector<OutgoingItem> batch;
-    const auto flush = [&] {
-      if (!batch.empty()) put(std::span<const OutgoingItem>(batch));
-      batch.clear();
-    };
     std::size_t bytes = 0;
-    for (const T& item : items) {
-      if (batch.size() == most_items || bytes >= most_bytes) {
-        flush();
-        bytes = 0;
-      }
-      batch.push_back({bytes_of(item), {}});
-      bytes += batch.back().bytes.size();
-    }
-    flush();
+    const auto flush = [&] {
+      const auto full = std::exchange(batch, {});  // When this throws, it is not put again.
+      bytes = 0;
+      if (!full.empty()) put(std::span<const OutgoingItem>(full));
+    };
+    gather(
+        items,
+        [&](const T& item) {
+          batch.push_back({bytes_of(item), {}});
+          bytes += batch.back().bytes.size();
+          if (batch.size() == most_put_items || bytes >= most_put_bytes) flush();
+        },
+        flush);
   } else {
     // The elements of a container that the caller gives up are given up; those that a view looks at are not.
     constexpr bool given_up = !std::is_lvalue_reference_v<R> && !std::ranges::view<std::remove_cvref_t<R>>;
@@ -142,47 +200,46 @@ void put_range(R&& items, Put put) {
     LentWriter writer;
     std::vector<End> ends;
     const auto flush = [&] {
-      if (ends.empty()) return;
+      const auto full = std::exchange(ends, {});  // When this throws, it is not put again.
+      if (full.empty()) return;
       std::vector<OutgoingItem> batch;
-      batch.reserve(ends.size());
+      batch.reserve(full.size());
       End before{0, 0};
-      for (const End& end : ends) {
+      for (const End& end : full) {
         batch.push_back({writer->view().subspan(before.bytes, end.bytes - before.bytes),
                          std::span<const Fd>(writer->fds()).subspan(before.fds, end.fds - before.fds)});
         before = end;
       }
       put(std::span<const OutgoingItem>(batch));
-      ends.clear();
       writer->clear();
     };
-    for (auto&& element : items) {
-      // SUBTLE: each item is a message of its own. What one message says once for all its handles (shm::Heap) must not be left
-      // to the item before it.
-      const bool shares = !writer->fds().empty();
-      if (ends.size() == most_items || writer->size() >= most_bytes || shares) flush();
-      const End before{writer->size(), writer->fds().size()};
-      try {
-        if constexpr (given_up && std::is_same_v<std::remove_cvref_t<decltype(element)>, T>) {
-          encode_item<T>(*writer, std::move(element));
-        } else {
-          const T& exact = element;
-          encode_item<T>(*writer, exact);
-        }
-      } catch (...) {
-        writer->truncate(before.bytes, before.fds);
-        flush();
-        throw;
-      }
-      ends.push_back({writer->size(), writer->fds().size()});
-    }
-    flush();
+    gather(
+        items,
+        [&](auto&& element) {
+          // SUBTLE: each item is a message of its own. What one message says once for all its handles (shm::Heap) must not be
+          // left to the item before it.
+          const bool shares = !writer->fds().empty();
+          if (ends.size() == most_put_items || writer->size() >= most_put_bytes || shares) flush();
+          if constexpr (given_up && std::is_same_v<std::remove_cvref_t<decltype(element)>, T>) {
+            encode_item<T>(*writer, std::move(element));
+          } else {
+            const T& exact = element;
+            encode_item<T>(*writer, exact);
+          }
+          ends.push_back({writer->size(), writer->fds().size()});
+        },
+        flush);
   }
 }
 
 /// Has `get(sink)` take an item; nothing when it says that there was none.
 template <class T, class Get>
 std::optional<T> get_one(Get get) {
-  if constexpr (DirectItem<T>) {
+  if constexpr (FlatItem<T>) {
+    FlatSink<T> item;
+    if (!get(item)) return std::nullopt;
+    return item.value();
+  } else if constexpr (DirectItem<T>) {
     DirectSink<T> item;
     if (!get(item)) return std::nullopt;
     return item.value();
@@ -193,27 +250,19 @@ std::optional<T> get_one(Get get) {
   }
 }
 
-/// Takes several flat items out of a queue, to the end of a vector.
-template <class T>
-class FlatSink final : public ItemSink {
- public:
-  explicit FlatSink(std::vector<T>& items) noexcept : items_(&items) {}
-  std::span<std::byte> room(std::size_t size) override {
-    if (size != sizeof(T)) fail_left_over(size);
-    return std::as_writable_bytes(std::span<T, 1>(std::addressof(items_->emplace_back()), 1));
-  }
-  void take(std::vector<Fd>) override {}
-
- private:
-  std::vector<T>* items_;
-};
-
 /// As above for several, which are appended; returns how many.
 template <class T, class Get>
 std::size_t get_some(std::vector<T>& items, Get get) {
-  if constexpr (Codec<T>::flat && std::is_default_constructible_v<T>) {
-    FlatSink<T> sink(items);
+  if constexpr (FlatItem<T> && std::is_default_constructible_v<T> && !std::is_same_v<T, bool>) {
+    FlatRowSink<T> sink(items);
     return get(sink);
+  } else if constexpr (FlatItem<T>) {
+    std::vector<FlatSlot<T>> row;
+    FlatRowSink<FlatSlot<T>> sink(row);
+    const std::size_t count = get(sink);
+    items.reserve(items.size() + count);
+    for (const FlatSlot<T>& slot : row) items.push_back(slot.value());
+    return count;
   } else {
     ItemBatch batch;
     const std::size_t count = get(batch);
