@@ -19,7 +19,7 @@ void Writer::grow(std::size_t size) {
   }
   // Not value-initialised: a message of many megabytes would be written twice.
   auto bigger = std::unique_ptr<std::byte[]>(new std::byte[wanted]);
-  if (used != 0) std::memcpy(bigger.get(), begin_, used);
+  copy_bytes(bigger.get(), begin_, used);
   heap_ = std::move(bigger);
   heap_size_ = wanted;
   begin_ = heap_.get();

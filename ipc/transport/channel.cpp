@@ -134,7 +134,7 @@ bool Channel::write_some(Outgoing& record) {
     const std::size_t offset = record.written - sizeof(RecordHeader);
     const auto left =
         static_cast<std::size_t>(record.header.size) - std::min<std::size_t>(offset, static_cast<std::size_t>(record.header.size));
-    if (left != 0) std::memcpy(room.data(), record.payload.get() + offset, std::min(size, left));
+    detail::copy_bytes(room.data(), record.payload.get() + offset, std::min(size, left));
     outgoing_.advance(size);
     record.written += size;
     // A record larger than the ring: the consumer has to take what is there before the rest can follow.
@@ -175,7 +175,7 @@ std::optional<Record> Channel::receive() {
     }
     if (assembling_) {
       const auto part = bytes.first(std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(assembling_->size) - assembled_.size()));
-      assembled_.insert(assembled_.end(), part.begin(), part.end());
+      detail::append_copy(assembled_, part.data(), part.size());
       incoming_.consume(part.size());
       wake_peer(Wake::room);
       if (assembled_.size() < assembling_->size) {

@@ -1,7 +1,8 @@
 #include <ipc/connection.hpp>
 
-#include <algorithm>
 #include <system_error>
+
+#include <ipc/detail/copy.hpp>
 
 namespace ipc {
 
@@ -15,7 +16,7 @@ std::size_t Connection::recv_bytes_into(std::span<std::byte> buffer) {
                              ". (The exception has the message.)",
                          core.take());
   }
-  if (bytes.data() != buffer.data()) std::copy(bytes.begin(), bytes.end(), buffer.begin());
+  if (bytes.data() != buffer.data()) detail::copy_bytes(buffer.data(), bytes.data(), bytes.size());
   return bytes.size();
 }
 

@@ -51,9 +51,14 @@ struct Codec<std::basic_string<C, Traits, A>> {
   static std::basic_string<C, Traits, A> decode(Reader& reader) {
     const std::size_t size = reader.count(sizeof(C));
     const std::byte* bytes = reader.take(size * sizeof(C));
-    if (is_aligned_for<C>(bytes)) return {reinterpret_cast<const C*>(bytes), size};
-    std::basic_string<C, Traits, A> value(size, C());
-    if (size != 0) std::memcpy(value.data(), bytes, size * sizeof(C));
+    std::basic_string<C, Traits, A> value;
+    if (is_aligned_for<C>(bytes)) {
+      value.reserve(size);
+      append_copy(value, reinterpret_cast<const C*>(bytes), size);
+    } else {
+      value.resize(size);
+      copy_bytes(value.data(), bytes, size * sizeof(C));
+    }
     return value;
   }
 
@@ -88,10 +93,15 @@ struct Codec<std::vector<T, A>> {
       if (is_aligned_for<T>(bytes)) {
         // One pass over the memory, where `resize` would first fill it with zeros.
         const T* first = reinterpret_cast<const T*>(bytes);
-        return std::vector<T, A>(first, first + size);
+        if constexpr (std::is_copy_assignable_v<T>) {
+          value.reserve(size);
+          append_copy(value, first, size);
+        } else {
+          return std::vector<T, A>(first, first + size);
+        }
       } else if constexpr (std::is_default_constructible_v<T>) {
         value.resize(size);
-        std::memcpy(static_cast<void*>(value.data()), bytes, size * sizeof(T));
+        copy_bytes(value.data(), bytes, size * sizeof(T));
       } else {
         Reader elements({bytes, size * sizeof(T)});
         value.reserve(size);

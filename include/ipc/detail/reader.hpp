@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/detail/copy.hpp>
 #include <ipc/detail/message.hpp>
 
 namespace ipc::detail {
@@ -22,7 +23,7 @@ class Reader {
 
   void bytes(void* out, std::size_t size) {
     if (size == 0) return;
-    std::memcpy(out, take(size), size);
+    copy_bytes(out, take(size), size);
   }
   template <class T>
   T raw() {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/detail/copy.hpp>
 #include <ipc/detail/message.hpp>
 
 namespace ipc::detail {
@@ -38,7 +39,7 @@ class Writer {
 
   void bytes(const void* data, std::size_t size) {
     if (size == 0) return;
-    std::memcpy(extend(size), data, size);
+    copy_bytes(extend(size), data, size);
   }
   template <class T>
   void raw(const T& value) {
