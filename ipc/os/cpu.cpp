@@ -100,6 +100,8 @@ std::optional<int> quota_in(const std::string& folder, bool v2) {
 
 int online_cpus() noexcept { return std::max(1, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN))); }
 
+unsigned current_cpu() noexcept { return static_cast<unsigned>(::sched_getcpu()); }
+
 int allowed_cpus() noexcept {
   // The kernel refuses a set that is smaller than its own.
   for (std::size_t cpus = 1024; cpus <= (1u << 20); cpus *= 4) {

@@ -10,6 +10,8 @@ namespace ipc::os {
 int online_cpus() noexcept;
 /// CPUs that the calling thread may run on.
 int allowed_cpus() noexcept;
+/// The CPU that the calling thread runs on at this moment.
+unsigned current_cpu() noexcept;
 
 /// How many CPUs' worth of time the process's control groups grant, rounded up; nothing where they set no limit.
 /// `root` stands for "/", so that tests can bring files of their own.

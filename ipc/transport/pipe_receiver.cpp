@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <ipc/detail/copy.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/base/kill_point.hpp"
@@ -52,7 +53,9 @@ PipeReceiver::Incoming PipeReceiver::receive(std::uint64_t max_size, std::span<s
   if (header.kind() > static_cast<unsigned>(detail::ConnectionCore::Kind::typed)) fail_corrupt_ring();
   if (header.size() > max_size) fail_too_long(header.size(), max_size);
   Incoming message;
-  if (header.total() <= ring_.capacity()) {
+  // What goes into the caller's memory anyway goes there while it comes, if it is long.
+  const bool streamed = header.total() > ring_.capacity() || (header.total() > piece && header.size() <= into.size());
+  if (!streamed) {
     const auto total = static_cast<std::size_t>(header.total());
     require(total);
     to_release_ = total;
@@ -88,9 +91,9 @@ PipeReceiver::Incoming PipeReceiver::assemble(MessageHeader header, std::span<st
     require(1);
     const auto part = ring_.readable(0).first(std::min({ring_.readable(0).size(), size - have, copied_piece}));
     if (fits)
-      std::memcpy(into.data() + have, part.data(), part.size());
+      detail::copy_bytes(into.data() + have, part.data(), part.size());
     else
-      assembled_.insert(assembled_.end(), part.begin(), part.end());
+      detail::append_copy(assembled_, part.data(), part.size());
     consume(part.size());
     have += part.size();
   }
@@ -104,7 +107,10 @@ PipeReceiver::Incoming PipeReceiver::assemble(MessageHeader header, std::span<st
 
 Bytes PipeReceiver::take() {
   if (assembled_is_given_) return std::move(assembled_);
-  return Bytes(given_.begin(), given_.end());
+  Bytes bytes;
+  bytes.reserve(given_.size());
+  detail::append_copy(bytes, given_.data(), given_.size());
+  return bytes;
 }
 
 void PipeReceiver::release() {
@@ -152,14 +158,17 @@ PipeReceiver::Outcome PipeReceiver::wait(std::size_t size, detail::Deadline dead
     if (ready()) return has(size) ? Outcome::data : Outcome::end;
     return has(size) ? Outcome::data : Outcome::timed_out;
   }
-  if (spin_.spin([&] { return has(size); })) return Outcome::data;
+  // relaxed: a hint.
+  const bool spins = crowding_.spinning_may_pay(direction_->producer.cpu.load(std::memory_order_relaxed));
+  if (spins && spin_.spin([&] { return has(size); })) return Outcome::data;
   for (;;) {
     if (!ask_for_bell(size)) return Outcome::data;
     IPC_KILL_POINT("pipe.before_sleep");
     std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
     const bool woken = os::poll(entry, deadline) != 0;
+    crowding_.woke();
     if (has(size)) {
-      spin_.woke();
+      if (spins) spin_.woke();
       return Outcome::data;
     }
     if (entry[0].hung_up) return has(size) ? Outcome::data : Outcome::end;

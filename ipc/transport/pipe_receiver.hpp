@@ -11,6 +11,7 @@
 #include <ipc/fd.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/transport/crowding.hpp"
 #include "ipc/transport/pipe_words.hpp"
 
 namespace ipc::transport {
@@ -61,6 +62,7 @@ class PipeReceiver {
   RingReader ring_;
   int socket_;
   base::SpinBudget spin_;
+  Crowding crowding_;
   std::size_t unnoticed_ = 0;   // Bytes freed since the producer was last looked for.
   std::size_t to_release_ = 0;  // Bytes in the ring of the message that was given out.
   std::span<const std::byte> given_;

@@ -6,12 +6,14 @@
 #include <cstring>
 #include <utility>
 
+#include <ipc/detail/copy.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/base/ticks.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/socket.hpp"
+#include "ipc/transport/crowding.hpp"
 
 namespace ipc::transport {
 namespace {
@@ -107,7 +109,7 @@ void PipeSender::write(MessageHeader header, std::span<const std::byte> bytes) {
   }
   std::byte* at = ring_.room(0).data();
   std::memcpy(at, &header, sizeof header);
-  if (!bytes.empty()) std::memcpy(at + sizeof header, bytes.data(), bytes.size());
+  detail::copy_bytes(at + sizeof header, bytes.data(), bytes.size());
   ring_.advance(total);
   publish(header);
 }
@@ -132,7 +134,7 @@ void PipeSender::stream(MessageHeader header, std::span<const std::byte> bytes) 
       part -= sizeof header;
     }
     const std::size_t offset = written == 0 ? 0 : written - sizeof header;
-    if (offset < bytes.size()) std::memcpy(at, bytes.data() + offset, std::min(part, bytes.size() - offset));
+    if (offset < bytes.size()) detail::copy_bytes(at, bytes.data() + offset, std::min(part, bytes.size() - offset));
     ring_.advance(size);
     written += size;
     publish(header);
@@ -150,6 +152,8 @@ void PipeSender::publish(MessageHeader header) {
   // them, so there has to be another.
   if (!wanted && header.fds() == 0) return;
   IPC_KILL_POINT("pipe.before_bell");
+  // relaxed: a hint.
+  direction_->producer.cpu.store(Crowding::here(), std::memory_order_relaxed);
   if (!send_packet({PipePacket::Kind::doorbell, 0}, {})) {
     // Gone. It may have received this before, without being woken.
     ring_.refresh();

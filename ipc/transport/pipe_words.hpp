@@ -36,6 +36,7 @@ struct PipeDirection {
   /// The producer's.
   struct alignas(cache_line) Producer {
     std::atomic<std::uint64_t> promised;
+    std::atomic<std::uint32_t> cpu;  ///< Where it rang the doorbell last, as `Crowding` says it. A hint.
   } producer;
   /// The consumer's.
   struct alignas(cache_line) Consumer {
