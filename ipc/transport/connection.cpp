@@ -8,6 +8,7 @@ namespace ipc {
 
 std::size_t Connection::recv_bytes_into(std::span<std::byte> buffer) {
   detail::ConnectionCore& core = open_core();
+  if (const auto size = core.receive_plain(buffer)) return *size;
   const auto message = core.receive(detail::ConnectionCore::any_size, buffer);
   const Release release{core};
   const auto bytes = message.bytes;

@@ -1,44 +1,81 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
+#include <ipc/detail/deadline.hpp>
+
+#include "ipc/base/spin.hpp"
 #include "ipc/base/ticks.hpp"
 #include "ipc/os/cpu.hpp"
 
 namespace ipc::transport {
 
-/// Keeps a waiter from spinning against somebody who needs its CPU: on virtual machines above all, the kernel likes to put two
-/// that wake each other on one. There it is best to sleep at once, which hands the CPU over. Where the two go on like that for
-/// long, one should spin all the same: of two that want to run, the kernel moves one elsewhere, and then both may spin.
+/// Spins for a waiter, as its budget allows, but not against somebody who needs its CPU: on virtual machines above all, the
+/// kernel likes to put two that wake each other on one. There it is best to sleep at once, which hands the CPU over. Where the
+/// two go on like that for long without a pause, the waiter stays on it for some ticks of the kernel's clock instead: of two
+/// that want to run, the kernel then moves one to a CPU that is free, and from then on both may spin. Where none is free,
+/// that is tried ever more rarely.
 /// Belongs to one waiter; one thread at a time.
 class Crowding {
  public:
   /// The CPU of the calling thread, for the others to see; 0 says that nothing is known.
   static std::uint32_t here() noexcept { return os::current_cpu() + 1; }
 
-  /// To be asked before a wait for somebody who was last seen `there`.
-  bool spinning_may_pay(std::uint32_t there) noexcept {
-    if (there == 0 || there != here()) return true;
+  /// Spins for somebody who was last seen `there`; returns whether `ready()`.
+  template <class Ready>
+  bool spin(std::uint32_t there, Ready ready, detail::Deadline deadline) {
+    spun_ = moved_ || there == 0 || there != here();
+    if (spun_) return budget_.spin(ready);
     const std::uint64_t now = base::ticks();
-    const std::uint64_t millisecond = 100 * base::ticks_in_ten_microseconds();
     // Whoever has had the time for a pause is in no hurry.
-    if (woke_at_ - waits_since_ > millisecond / 4 || now - woke_at_ > millisecond / 4) crowded_since_ = now;
+    if (woke_at_ - waits_since_ > millisecond() / 4 || now - woke_at_ > millisecond() / 4) {
+      interval_ = first_interval;
+      stays_at_ = now + interval_ * millisecond();
+    }
     waits_since_ = woke_at_ = now;
-    const std::uint64_t phase = (now - crowded_since_) / millisecond % period;
-    return phase >= patience && phase < patience + attempt;
+    return now >= stays_at_ && stay(now, ready, deadline);
   }
-  /// To be called when a wait ended in the kernel.
-  void woke() noexcept { woke_at_ = base::ticks(); }
+  /// To be called when a wait ended in the kernel after `spin` failed: with whether what was waited for had come.
+  void woke(bool ready) noexcept {
+    woke_at_ = base::ticks();
+    moved_ = false;
+    if (spun_ && ready) budget_.woke();
+  }
 
  private:
-  // In milliseconds, more or less. It takes the kernel some ticks of its clock to move somebody.
-  static constexpr std::uint64_t patience = 1;
-  static constexpr std::uint64_t attempt = 16;
-  static constexpr std::uint64_t period = 64;
+  // In milliseconds, more or less.
+  static constexpr std::uint64_t first_interval = 10;
+  static constexpr std::uint64_t longest_interval = 1000;
+  static constexpr std::uint64_t attempt = 9;
+  static std::uint64_t millisecond() noexcept { return 100 * base::ticks_in_ten_microseconds(); }
 
-  std::uint64_t crowded_since_ = 0;
-  std::uint64_t waits_since_ = 0;
-  std::uint64_t woke_at_ = 0;
+  template <class Ready>
+  bool stay(std::uint64_t now, Ready ready, detail::Deadline deadline) {
+    const std::uint64_t end = stays_at_ + attempt * millisecond();
+    do {
+      for (int i = 0; i < 32; ++i) {
+        if (ready()) {
+          woke_at_ = base::ticks();
+          // Answered by somebody who did not need this CPU for it.
+          moved_ = woke_at_ - now < base::ticks_in_ten_microseconds();
+          return true;
+        }
+        base::cpu_relax();
+      }
+    } while (base::ticks() < end && !deadline.expired());
+    interval_ = std::min(2 * interval_, longest_interval);
+    stays_at_ = base::ticks() + interval_ * millisecond();
+    return false;
+  }
+
+  base::SpinBudget budget_;
+  bool spun_ = true;
+  bool moved_ = false;             // The peer is no longer where it was last seen.
+  std::uint64_t waits_since_ = 0;  // When the last wait on a crowded CPU began…
+  std::uint64_t woke_at_ = 0;      // …and when the last one ended in the kernel. In ticks, as all these.
+  std::uint64_t stays_at_ = 0;     // When it is to stay on the CPU.
+  std::uint64_t interval_ = first_interval;
 };
 
 }  // namespace ipc::transport

@@ -50,15 +50,10 @@ class PipeConnection final : public detail::ConnectionCore {
   void send_bytes(std::span<const std::byte> bytes) override { sender().send_bytes(bytes); }
 
   Incoming receive(std::uint64_t max_size, std::span<std::byte> into) override {
-    try {
-      return receiver().receive(max_size, into);
-    } catch (const EncodingError&) {
-      readable_ = false;
-      throw;
-    } catch (const std::system_error&) {
-      readable_ = false;
-      throw;
-    }
+    return receiving([&] { return receiver().receive(max_size, into); });
+  }
+  std::optional<std::size_t> receive_plain(std::span<std::byte> into) override {
+    return receiving([&] { return receiver().receive_plain(into); });
   }
   Bytes take() override { return receiver_->take(); }
   void release() override { receiver_->release(); }
@@ -93,6 +88,18 @@ class PipeConnection final : public detail::ConnectionCore {
     if (!receiver_) throw UsageError("The connection is write-only: it is the sending end of a Pipe(false).");
     if (!readable_) throw UsageError("Nothing can be received from this connection any more, after a message that could not be taken.");
     return *receiver_;
+  }
+
+  /// After a message that could not be taken there is no telling where the next one begins.
+  template <class F>
+  auto receiving(F receive) -> decltype(receive()) try {
+    return receive();
+  } catch (const EncodingError&) {
+    readable_ = false;
+    throw;
+  } catch (const std::system_error&) {
+    readable_ = false;
+    throw;
   }
 
   std::shared_ptr<const PipeMemory> memory_;

@@ -41,20 +41,39 @@ PipeReceiver::PipeReceiver(PipeDirection& direction, const std::byte* data, std:
 
 // --- messages ----------------------------------------------------------------------------------------------------------
 
-PipeReceiver::Incoming PipeReceiver::receive(std::uint64_t max_size, std::span<std::byte> into) {
+/// Waits for the next message, or its beginning.
+MessageHeader PipeReceiver::next_header() {
   resume();
   require(sizeof(MessageHeader));
-  const std::uint64_t position = ring_.position();
   MessageHeader header;
   const std::byte* at = ring_.readable(0).data();
   // The header says only after a cache miss how much there is; what a small message has besides may come at the same time.
   __builtin_prefetch(at + 64);
   std::memcpy(&header, at, sizeof header);
+  return header;
+}
+
+std::optional<std::size_t> PipeReceiver::receive_plain(std::span<std::byte> into) {
+  const MessageHeader header = next_header();
+  const auto size = static_cast<std::size_t>(header.size());
+  const auto total = static_cast<std::size_t>(header.total());
+  if (header.kind() > static_cast<unsigned>(detail::ConnectionCore::Kind::typed) || header.fds() != 0 || size > into.size() || !has(total))
+    return std::nullopt;
+  detail::copy_bytes(into.data(), ring_.readable(0).data() + sizeof header, size);
+  consume(total);
+  // relaxed: set by whoever receives.
+  if (direction_->consumer.watched.load(std::memory_order_relaxed) != 0) keep_silent();
+  return size;
+}
+
+PipeReceiver::Incoming PipeReceiver::receive(std::uint64_t max_size, std::span<std::byte> into) {
+  const MessageHeader header = next_header();
+  const std::uint64_t position = ring_.position();
   if (header.kind() > static_cast<unsigned>(detail::ConnectionCore::Kind::typed)) fail_corrupt_ring();
   if (header.size() > max_size) fail_too_long(header.size(), max_size);
   Incoming message;
   // What goes into the caller's memory anyway goes there while it comes, if it is long.
-  const bool streamed = header.total() > ring_.capacity() || (header.total() > piece && header.size() <= into.size());
+  const bool streamed = header.total() > ring_.capacity() || (header.total() > copied_piece && header.size() <= into.size());
   if (!streamed) {
     const auto total = static_cast<std::size_t>(header.total());
     require(total);
@@ -141,8 +160,8 @@ void PipeReceiver::consume(std::size_t size) {
 
 // --- waiting -----------------------------------------------------------------------------------------------------------
 
-void PipeReceiver::require(std::size_t size) {
-  if (!has(size) && wait(size, detail::Deadline::never()) == Outcome::end) fail_end();
+void PipeReceiver::await(std::size_t size) {
+  if (wait(size, detail::Deadline::never()) == Outcome::end) fail_end();
 }
 
 bool PipeReceiver::poll(detail::Deadline deadline) {
@@ -159,18 +178,18 @@ PipeReceiver::Outcome PipeReceiver::wait(std::size_t size, detail::Deadline dead
     return has(size) ? Outcome::data : Outcome::timed_out;
   }
   // relaxed: a hint.
-  const bool spins = crowding_.spinning_may_pay(direction_->producer.cpu.load(std::memory_order_relaxed));
-  if (spins && spin_.spin([&] { return has(size); })) return Outcome::data;
+  const std::uint32_t peer_cpu = direction_->producer.cpu.load(std::memory_order_relaxed);
+  if (crowding_.spin(
+          peer_cpu, [&] { return has(size); }, deadline))
+    return Outcome::data;
   for (;;) {
     if (!ask_for_bell(size)) return Outcome::data;
     IPC_KILL_POINT("pipe.before_sleep");
     std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
     const bool woken = os::poll(entry, deadline) != 0;
-    crowding_.woke();
-    if (has(size)) {
-      if (spins) spin_.woke();
-      return Outcome::data;
-    }
+    const bool there = has(size);
+    crowding_.woke(there);
+    if (there) return Outcome::data;
     if (entry[0].hung_up) return has(size) ? Outcome::data : Outcome::end;
     if (!woken) return Outcome::timed_out;
     drop_stale_bell();

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,7 +11,6 @@
 #include <ipc/detail/connection_core.hpp>
 #include <ipc/fd.hpp>
 
-#include "ipc/base/spin.hpp"
 #include "ipc/transport/crowding.hpp"
 #include "ipc/transport/pipe_words.hpp"
 
@@ -26,6 +26,7 @@ class PipeReceiver {
 
   // As those of detail::ConnectionCore.
   Incoming receive(std::uint64_t max_size, std::span<std::byte> into);
+  std::optional<std::size_t> receive_plain(std::span<std::byte> into);
   Bytes take();
   void release();
   bool poll(detail::Deadline deadline);
@@ -47,7 +48,11 @@ class PipeReceiver {
   void resume();
   bool has(std::size_t size) { return ring_.readable(size).size() >= size; }
   Outcome wait(std::size_t size, detail::Deadline deadline);
-  void require(std::size_t size);
+  void require(std::size_t size) {
+    if (!has(size)) await(size);
+  }
+  void await(std::size_t size);
+  MessageHeader next_header();
   Incoming assemble(MessageHeader header, std::span<std::byte> into);
   void consume(std::size_t size);
   bool ask_for_bell(std::size_t size);
@@ -61,7 +66,6 @@ class PipeReceiver {
   PipeDirection* direction_;
   RingReader ring_;
   int socket_;
-  base::SpinBudget spin_;
   Crowding crowding_;
   std::size_t unnoticed_ = 0;   // Bytes freed since the producer was last looked for.
   std::size_t to_release_ = 0;  // Bytes in the ring of the message that was given out.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include <ipc/bytes.hpp>
@@ -51,6 +52,9 @@ class ConnectionCore {
   /// be put together in `into`, if it fits there. `EndOfFile` when the peer has gone and all is read; `std::system_error`
   /// (EMSGSIZE) for a message of more than `max_size` bytes.
   virtual Incoming receive(std::uint64_t max_size, std::span<std::byte> into) = 0;
+  /// Waits as `receive`, and where the next message is a plain one that fits puts its bytes into `into`, is done with it and
+  /// returns its size. Nothing where `receive` has to be asked, with all its care; the message is still there then.
+  virtual std::optional<std::size_t> receive_plain(std::span<std::byte> /*into*/) { return std::nullopt; }
   /// The bytes of the message that `receive` gave, as the caller's own: without a copy where they were put together.
   virtual Bytes take() = 0;
   /// What `receive` gave is done with.
