@@ -1,6 +1,7 @@
 #include "ipc/transport/pipe.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -56,7 +57,14 @@ class PipeConnection final : public detail::ConnectionCore {
     return receiving([&] { return receiver().receive_plain(into); });
   }
   Bytes take() override { return receiver_->take(); }
-  void release() override { receiver_->release(); }
+  void release() override {
+    // SUBTLE: destructors call this, and a hostile peer may have spoilt the ring since.
+    try {
+      receiver_->release();
+    } catch (const std::exception&) {
+      readable_ = false;
+    }
+  }
   bool poll(detail::Deadline deadline) override { return receiver().poll(deadline); }
   detail::WaitHook wait_hook() override {
     return {.fd = socket_.get(),
