@@ -221,7 +221,8 @@ void put_range(R&& items, Put put) {
           const bool shares = !writer->fds().empty();
           if (ends.size() == most_put_items || writer->size() >= most_put_bytes || shares) flush();
           if constexpr (given_up && std::is_same_v<std::remove_cvref_t<decltype(element)>, T>) {
-            encode_item<T>(*writer, std::move(element));
+            auto& surrendered = element;  // Given up with its container, though it is an lvalue.
+            encode_item<T>(*writer, std::move(surrendered));
           } else {
             const T& exact = element;
             encode_item<T>(*writer, exact);
