@@ -3,7 +3,6 @@
 #include <ipc/as_completed.hpp>
 
 #include <poll.h>
-#include <unistd.h>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -15,9 +14,11 @@
 #include <ipc/event.hpp>
 #include <ipc/pool.hpp>
 
+#include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace std::chrono_literals;
+using namespace ipc::test;
 using ipc::AsyncResult;
 using ipc::Pool;
 using ipc::WaitFor;
@@ -25,10 +26,6 @@ using Positions = std::vector<std::size_t>;
 
 namespace {
 
-int square(int x) { return x * x; }
-int for_ever(int) {
-  for (;;) ::pause();
-}
 int fail(int) { throw std::runtime_error("failed"); }
 int after(const ipc::Event& event, int x) {
   event.wait();
@@ -38,7 +35,7 @@ int after(const ipc::Event& event, int x) {
 }  // namespace
 
 TEST_CASE("as_completed: gives each result once, in the order in which they become ready") {
-  Pool pool({.processes = 3, .start_method = GENERATE(ipc::StartMethod::fork, ipc::StartMethod::spawn)});
+  Pool pool({.processes = 3, .start_method = fork_or_spawn()});
   std::vector<ipc::Event> events(3);
   std::vector<AsyncResult<int>> results;
   for (std::size_t i = 0; i < 3; ++i) results.push_back(pool.apply_async(after, events[i], static_cast<int>(i)));
@@ -56,7 +53,7 @@ TEST_CASE("as_completed: gives each result once, in the order in which they beco
 }
 
 TEST_CASE("as_completed: results that are ready come first, and a duplicate once") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   auto done = pool.apply_async(square, 2);
   auto failed = pool.apply_async(fail, 2);
   auto cancelled = pool.apply_async(for_ever, 2);
@@ -73,7 +70,7 @@ TEST_CASE("as_completed: results that are ready come first, and a duplicate once
 }
 
 TEST_CASE("as_completed: says after its time-out how many are left") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   std::vector<AsyncResult<int>> results{pool.apply_async(for_ever, 1), pool.apply_async(square, 3), pool.apply_async(for_ever, 1)};
   const auto timeout = GENERATE(0ms, 30ms);
   results[1].wait();
@@ -96,7 +93,7 @@ TEST_CASE("as_completed: thousands of results, of several pools") {
 }
 
 TEST_CASE("wait: first_completed") {
-  Pool pool(3);
+  Pool pool({.processes = 3, .start_method = fork_or_spawn()});
   ipc::Event go;
   std::vector<AsyncResult<int>> results{pool.apply_async(for_ever, 1), pool.apply_async(after, go, 2)};
   std::jthread setter([&] { go.set(); });
@@ -109,7 +106,7 @@ TEST_CASE("wait: first_completed") {
 }
 
 TEST_CASE("wait: first_exception") {
-  Pool pool(3);
+  Pool pool({.processes = 3, .start_method = fork_or_spawn()});
   auto failing = std::vector<AsyncResult<int>>{pool.apply_async(square, 1), pool.apply_async(for_ever, 1)};
   failing[0].wait();
   failing.push_back(pool.apply_async(fail, 1));
@@ -128,7 +125,7 @@ TEST_CASE("wait: first_exception") {
 }
 
 TEST_CASE("wait: all_completed, with duplicates and a time-out") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   auto a = pool.apply_async(square, 1);
   auto b = pool.apply_async(fail, 1);
   const std::vector<AsyncResult<int>> twice{a, b, a};
@@ -144,7 +141,7 @@ TEST_CASE("wait: all_completed, with duplicates and a time-out") {
 }
 
 TEST_CASE("wait: in a loop, until nothing is left") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   std::vector<AsyncResult<int>> results;
   for (int i = 0; i < 100; ++i) results.push_back(pool.apply_async(square, i));
   std::size_t total = 0;
@@ -160,14 +157,14 @@ TEST_CASE("wait: in a loop, until nothing is left") {
 }
 
 TEST_CASE("wait: terminating the pool ends it") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   const std::vector<AsyncResult<int>> results{pool.apply_async(for_ever, 1), pool.apply_async(for_ever, 1)};
   std::jthread killer([&] { pool.terminate(); });
   CHECK(ipc::wait(results).done.size() == 2);
 }
 
 TEST_CASE("results: callbacks are called exactly once, in their order, whenever they are added, and may throw") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   for (int round = 0; round < 200; ++round) {
     std::atomic<int> calls{0};
     std::atomic<int> wrong{0};
@@ -188,7 +185,7 @@ TEST_CASE("results: callbacks are called exactly once, in their order, whenever 
 }
 
 TEST_CASE("results: cancelling calls on_error with Cancelled") {
-  Pool pool(1);
+  Pool pool({.processes = 1, .start_method = fork_or_spawn()});
   int calls = 0;
   auto result = pool.apply_async(for_ever, 1);
   result.on_error([&](const std::exception_ptr& e) {
@@ -203,7 +200,7 @@ TEST_CASE("results: cancelling calls on_error with Cancelled") {
 }
 
 TEST_CASE("results: cancelling ends the wait of other threads") {
-  Pool pool(1);
+  Pool pool({.processes = 1, .start_method = fork_or_spawn()});
   for (int round = 0; round < 20; ++round) {
     auto result = pool.apply_async(for_ever, 1);
     std::vector<std::jthread> waiters;
@@ -224,7 +221,7 @@ TEST_CASE("results: cancelling ends the wait of other threads") {
 }
 
 TEST_CASE("results: their hook is a descriptor that is readable once they are ready") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   auto before = pool.apply_async(square, 3);
   before.wait();
   ipc::Event go;

@@ -17,9 +17,11 @@
 #include <ipc/as_completed.hpp>
 #include <ipc/event.hpp>
 
+#include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace std::chrono_literals;
+using namespace ipc::test;
 using ipc::AsyncResult;
 using ipc::Pool;
 using ipc::StartMethod;
@@ -65,13 +67,8 @@ int function(Deed deed) {
   commit(deed);
   return 0;
 }
-int square(int x) { return x * x; }
-int for_ever() {
-  for (;;) ::pause();
-}
 
 bool deadly(Deed deed) { return deed != Deed::error && deed != Deed::odd_error; }
-StartMethod fork_or_spawn() { return GENERATE(StartMethod::fork, StartMethod::spawn); }
 Deed any_deed() { return GENERATE(Deed::error, Deed::odd_error, Deed::exit, Deed::exit_now, Deed::crash); }
 
 /// The call fails as such a deed should make it, and everything else goes on.
@@ -246,7 +243,7 @@ TEST_CASE("pool shutdown: fifty queued tasks are finished by close, and more are
 }
 
 TEST_CASE("pool shutdown: of fifty tasks those that are cancelled never run, and join does not wait for them") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   std::vector<AsyncResult<int>> results;
   const auto nap = [](int x) {
     std::this_thread::sleep_for(2ms);
@@ -270,9 +267,10 @@ TEST_CASE("pool shutdown: of fifty tasks those that are cancelled never run, and
 }
 
 TEST_CASE("pool shutdown: submit, cancel, close and join, again and again") {
-  for (int round = 0; round < 20; ++round) {
-    Pool pool(1);
-    auto result = pool.apply_async(for_ever);
+  const auto method = fork_or_spawn();
+  for (int round = 0; round < (method == StartMethod::fork ? 20 : 5); ++round) {
+    Pool pool({.processes = 1, .start_method = method});
+    auto result = pool.apply_async(for_ever, 0);
     CHECK(result.cancel());
     pool.close();
     pool.join();
@@ -281,12 +279,13 @@ TEST_CASE("pool shutdown: submit, cancel, close and join, again and again") {
 }
 
 TEST_CASE("pool shutdown: the destructor ends everything at once, from any state") {
-  for (int round = 0; round < 20; ++round) {
+  const auto method = fork_or_spawn();
+  for (int round = 0; round < (method == StartMethod::fork ? 20 : 6); ++round) {
     std::vector<AsyncResult<int>> results;
     {
-      Pool pool(1 + round % 3);
+      Pool pool({.processes = 1 + round % 3, .start_method = method});
       for (int i = 0; i < round; ++i) results.push_back(pool.apply_async(square, i));
-      results.push_back(pool.apply_async(for_ever));
+      results.push_back(pool.apply_async(for_ever, 0));
       if (round % 2 == 0) pool.close();
     }
     for (const auto& result : results) CHECK(result.ready());
@@ -295,7 +294,7 @@ TEST_CASE("pool shutdown: the destructor ends everything at once, from any state
 }
 
 TEST_CASE("pool shutdown: closing while many threads submit refuses some and loses none") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   std::atomic<int> done{0};
   std::atomic<int> accepted{0};
   {
@@ -320,7 +319,7 @@ TEST_CASE("pool shutdown: closing while many threads submit refuses some and los
 }
 
 TEST_CASE("pool: arguments and results are let go of once a call is over") {
-  Pool pool(2);
+  Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   std::vector<Counted> inputs(10);
   std::vector<std::weak_ptr<int>> watched;
   for (const auto& input : inputs) watched.emplace_back(input.alive);

@@ -9,9 +9,11 @@
 #include <system_error>
 #include <vector>
 
+#include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
 
 using ipc::Pool;
+using ipc::test::square;
 
 namespace {
 
@@ -32,7 +34,6 @@ struct Stubborn {
 
 int mood_of(Stubborn s) { return s.mood; }
 Stubborn in_mood(int mood) { return Stubborn{mood}; }
-int square(int x) { return x * x; }
 [[gnu::noinline]] int throws_somewhere_deep(int x) {
   if (x > 0) throw std::runtime_error("deep");
   return x;

@@ -15,15 +15,17 @@
 #include <ipc/event.hpp>
 #include <ipc/value.hpp>
 
+#include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace std::chrono_literals;
 using ipc::Pool;
 using ipc::StartMethod;
+using ipc::test::fork_or_spawn;
+using ipc::test::square;
 
 namespace {
 
-int square(int x) { return x * x; }
 int for_ever() {
   for (;;) ::pause();
 }
@@ -42,8 +44,6 @@ int hang_at_first(const ipc::Value<int>& calls) {
   if (calls.fetch_add(1) == 0) for_ever();
   return calls.get();
 }
-
-StartMethod fork_or_spawn() { return GENERATE(StartMethod::fork, StartMethod::spawn); }
 
 }  // namespace
 
