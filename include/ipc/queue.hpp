@@ -33,6 +33,13 @@ namespace ipc {
 /// can be in it is up to the system: some twenty thousand for root, some hundreds for others (net.core.wmem_max, and `ulimit -n`,
 /// beyond which `put` throws `std::system_error`, ETOOMANYREFS); while there is no room for them the queue is full.
 ///
+/// In a queue with a name they arrive as long as somebody has the queue open: no name can keep a descriptor, so that with the last
+/// process that has, descriptors in it are lost, and `get` throws `EncodingError`, once for each such item. Who opens the queue
+/// fetches the socket from a process that has it, which the system must allow (pidfd_getfd, Linux 5.6: the same user, the
+/// same PID namespace, and kernel.yama.ptrace_scope 0, or a descendant of it with 1). Where it does not, other items pass, and
+/// `put` and `get` of one with descriptors throw `UsageError` and leave it where it is; a handle that was inherited or received
+/// brings the socket along.
+///
 /// A process that is killed at any instruction loses at most the item in its own hands, and blocks nobody.
 ///
 /// Waits end by an item (or room), by their time-out, and by `shutdown` and `close`. Items are copied under a lock that is held
@@ -192,8 +199,7 @@ class Queue : public BasicQueue<T> {
  public:
   /// Throws `std::system_error`.
   explicit Queue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(type(), maxsize) {}
-  /// A named one for unrelated processes: see unlink.hpp. Items cannot carry descriptors and shared handles then (`UsageError`
-  /// from `put`), and there is no `fileno`.
+  /// A named one for unrelated processes: see unlink.hpp, and BasicQueue about descriptors in its items.
   static Queue create(std::string_view name, std::ptrdiff_t maxsize = 0) { return Queue(name, detail::NameUse::create, maxsize); }
   static Queue open(std::string_view name) { return Queue(name, detail::NameUse::open, 0); }
   /// Throws `UsageError` when there is one with another `maxsize`.
@@ -214,8 +220,7 @@ class SimpleQueue : public BasicQueue<T> {
  public:
   /// Throws `std::system_error`.
   SimpleQueue() : BasicQueue<T>(type(), 0) {}
-  /// A named one for unrelated processes: see unlink.hpp. Items cannot carry descriptors and shared handles then (`UsageError`
-  /// from `put`), and there is no `fileno`.
+  /// A named one for unrelated processes: see unlink.hpp, and BasicQueue about descriptors in its items.
   static SimpleQueue create(std::string_view name) { return SimpleQueue(name, detail::NameUse::create, 0); }
   static SimpleQueue open(std::string_view name) { return SimpleQueue(name, detail::NameUse::open, 0); }
   static SimpleQueue open_or_create(std::string_view name) { return SimpleQueue(name, detail::NameUse::open_or_create, 0); }
@@ -235,8 +240,7 @@ class JoinableQueue : public BasicQueue<T> {
  public:
   /// Throws `std::system_error`.
   explicit JoinableQueue(std::ptrdiff_t maxsize = 0) : BasicQueue<T>(type(), maxsize) {}
-  /// A named one for unrelated processes: see unlink.hpp. Items cannot carry descriptors and shared handles then (`UsageError`
-  /// from `put`), and there is no `fileno`.
+  /// A named one for unrelated processes: see unlink.hpp, and BasicQueue about descriptors in its items.
   static JoinableQueue create(std::string_view name, std::ptrdiff_t maxsize = 0) {
     return JoinableQueue(name, detail::NameUse::create, maxsize);
   }

@@ -11,6 +11,7 @@ namespace {
 // By number: glibc has wrappers only since 2.36. The numbers are the same on every architecture.
 constexpr long sys_pidfd_send_signal = 424;
 constexpr long sys_pidfd_open = 434;
+constexpr long sys_pidfd_getfd = 438;
 
 }  // namespace
 
@@ -34,6 +35,11 @@ bool signal_pidfd(int pidfd, int signum) {
   if (retry([&] { return ::syscall(sys_pidfd_send_signal, pidfd, signum, nullptr, 0); }) == 0) return true;
   if (errno == ESRCH) return false;
   throw std::system_error(errno, std::generic_category(), "pidfd_send_signal");
+}
+
+Fd fetch_descriptor(int pidfd, int number) noexcept {
+  const auto fd = retry([&] { return ::syscall(sys_pidfd_getfd, pidfd, number, 0); });
+  return fd < 0 ? Fd() : Fd(static_cast<int>(fd));
 }
 
 }  // namespace ipc::os

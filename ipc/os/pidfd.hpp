@@ -19,4 +19,8 @@ Fd open_parent_pidfd(pid_t expected);
 /// Sends a signal; false when the process is gone. Throws `std::system_error` (EPERM, EINVAL).
 bool signal_pidfd(int pidfd, int signum);
 
+/// A duplicate of descriptor `number` of that process (pidfd_getfd, Linux 5.6), close-on-exec. Empty when it has none, or has
+/// ended, or when this process may not have it: who may is who may attach a debugger (ptrace(2)).
+Fd fetch_descriptor(int pidfd, int number) noexcept;
+
 }  // namespace ipc::os

@@ -6,6 +6,7 @@
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/os/event_fd.hpp"
+#include "ipc/os/file_watch.hpp"
 #include "ipc/queue/core.hpp"
 #include "ipc/queue/hold.hpp"
 
@@ -92,21 +93,32 @@ bool Core::join(detail::Deadline deadline) {
 
 int Core::watch() {
   require_open();
-  if (!bell_) {
-    throw UsageError("A queue with a name has no descriptor that could be waited for: use get with a time-out, or a queue without a name.");
-  }
-  if (words_->watched.load(std::memory_order_acquire) == 0) {
+  // With a name, always: the lock is what tells a thread of this process that another has made the bell.
+  if (named() || words_->watched.load(std::memory_order_acquire) == 0) {
     const Hold hold(words_->put_lock);
+    if (!bell_) {
+      bell_ = os::watch_file(memory_.get());
+      words_->rung.store(0, std::memory_order_relaxed);  // Not for this one.
+    }
     words_->watched.store(1, std::memory_order_release);
     if (ready()) ring();
   }
   return bell_.get();
 }
 
+bool Core::ready_after_bell() {
+  if (ready()) return true;
+  {
+    const Hold hold(words_->put_lock, detail::Deadline::after(std::chrono::seconds(1)));
+    if (hold) mute_if_empty();
+  }
+  return ready();
+}
+
 void Core::ring() noexcept {
   // Relaxed: stored under put_lock. The bell first: it may ring for nothing, but never stay silent for something.
-  if (!bell_ || words_->rung.load(std::memory_order_relaxed) != 0) return;
-  os::signal_event_fd(bell_.get());
+  if (words_->rung.load(std::memory_order_relaxed) != 0) return;
+  named() ? os::touch_file(memory_.get()) : os::signal_event_fd(bell_.get());
   IPC_KILL_POINT("queue.bell.rung");
   words_->rung.store(1, std::memory_order_relaxed);
 }
@@ -115,10 +127,18 @@ void Core::mute() noexcept {
   if (contents().items != 0) return;
   // Somebody who has the other lock is about to put something: then it may ring on.
   const Hold hold(words_->put_lock, Hold::Try());
-  if (!hold || contents().items != 0 || down() != Down::no) return;
+  if (hold) mute_if_empty();
+}
+
+/// Under put_lock.
+void Core::mute_if_empty() noexcept {
+  if (contents().items != 0 || down() != Down::no) return;
   words_->rung.store(0, std::memory_order_relaxed);
   IPC_KILL_POINT("queue.bell.before_mute");
-  os::clear_event_fd(bell_.get());
+  if (!named())
+    os::clear_event_fd(bell_.get());
+  else if (bell_)
+    os::clear_file_watch(bell_.get());
 }
 
 }  // namespace ipc::queues

@@ -54,12 +54,12 @@ Core::Core(Parts parts, os::FileId id)
 void Core::fail_closed() { throw UsageError("This process has closed the queue."); }
 void Core::fail_down() { throw ShutDown("The queue has been shut down: it takes no more items."); }
 
-void Core::require_freight(const detail::OutgoingItem& item) const {
-  if (item.fds.size() > Freight::most_fds) throw EncodingError("An item in a queue can carry at most 253 descriptors and shared handles.");
+void Core::require_freight() const {
   if (freight_) return;
   throw UsageError(
-      "An item in a queue with a name cannot carry descriptors or shared handles: who opens a queue by its name cannot get at "
-      "them. Send names, or use a queue without a name.");
+      "This process cannot put or get descriptors and shared handles through the queue: it opened the queue by its name, and those who "
+      "have the socket in which they travel do not let it have that. It has to be of the same user and the same PID namespace, and "
+      "be allowed to attach to them (kernel.yama.ptrace_scope, seccomp). Send names, or pass on a handle of the queue.");
 }
 
 Mark Core::contents() const noexcept {
@@ -195,7 +195,9 @@ bool Core::push_one(const detail::OutgoingItem& item, Mark& at, Pushed& pushed) 
   const RecordHeader header(item.bytes.size(), item.fds.size());
   std::size_t offset = sizeof header;
   if (!item.fds.empty()) {
-    require_freight(item);
+    if (item.fds.size() > Freight::most_fds)
+      throw EncodingError("An item in a queue can carry at most 253 descriptors and shared handles.");
+    require_freight();
     const std::uint64_t packet = words_->packets + 1;
     pushed.unloaded = words_->unloaded.load(std::memory_order_acquire);
     words_->packets = packet;
@@ -262,11 +264,12 @@ std::size_t Core::get(detail::ItemSink& sink, std::size_t most, detail::Deadline
 std::size_t Core::get(detail::RowSink& sink, std::size_t most, detail::Deadline deadline) {
   return get_some(deadline, [&](Mark& at) {
     take_row(sink, most, at);
-    return false;
+    return Taken::items;
   });
 }
 
-/// Under get_lock: has `take` take what there is from a mark on, which it moves; it returns whether descriptors came along.
+/// Under get_lock: has `take` take what there is from a mark on, which it moves; it returns whether descriptors came along, or
+/// should have.
 template <class Take>
 std::size_t Core::pop(std::uint32_t hand, Take take) {
   get_window_.adjust();
@@ -274,7 +277,7 @@ std::size_t Core::pop(std::uint32_t hand, Take take) {
   if (joinable()) words_->hands.settle(before.items);
   if (down() == Down::at_once) return 0;
   Mark at = before;
-  const bool freight = take(at);
+  const Taken taken = take(at);
   const std::uint32_t count = (at - before).items;
   if (count != 0) {
     if (joinable()) words_->hands.take(hand, before.items, count);
@@ -283,7 +286,7 @@ std::size_t Core::pop(std::uint32_t hand, Take take) {
     words_->head.store(at.word(), std::memory_order_release);
     IPC_KILL_POINT("queue.get.committed");
     if (joinable()) words_->hands.taken();
-    if (freight) {
+    if (taken == Taken::freight) {
       freight_.drop();
       words_->unloaded.fetch_add(1, std::memory_order_release);
       words_->freight_room.notify_all();
@@ -291,6 +294,11 @@ std::size_t Core::pop(std::uint32_t hand, Take take) {
     if (get_window_.capacity() > kept_capacity) shrink(at);
   }
   if (words_->watched.load(std::memory_order_relaxed) != 0) mute();
+  if (taken == Taken::lost) {
+    throw EncodingError(
+        "An item in the queue has lost its descriptors: nobody had the queue open for a while, or something else has read from its "
+        "socket.");
+  }
   return count;
 }
 
@@ -305,7 +313,7 @@ Mark Core::find_tail(Mark at, std::size_t most) {
   return end;
 }
 
-bool Core::take_items(detail::ItemSink& sink, std::size_t most, Mark& at) {
+Core::Taken Core::take_items(detail::ItemSink& sink, std::size_t most, Mark& at) {
   std::size_t bytes = 0;
   for (std::size_t count = 0; count < most && bytes < longest_pop; ++count) {
     const Mark end = find_tail(at, 1);
@@ -313,24 +321,26 @@ bool Core::take_items(detail::ItemSink& sink, std::size_t most, Mark& at) {
     const auto header = get_window_.read<RecordHeader>(at, 0);
     const std::size_t units = units_of(header.size(), header.fds());
     if (units > (end - at).units) fail_damaged();
-    std::size_t offset = sizeof header;
+    constexpr std::size_t offset = sizeof header;
     const bool freight = header.fds() != 0;
     // The packet is dropped once the head has passed its item: so each such item is a commit of its own.
     if (freight && count != 0) break;
     if (freight) {
+      require_freight();
       const auto packet = get_window_.read<std::uint64_t>(at, offset);
-      std::vector<Fd> fds = freight_.look(packet);
-      offset += sizeof packet;
-      get_window_.read(at, offset, sink.room(header.size()));
-      sink.take(std::move(fds));
-    } else {
-      get_window_.read(at, offset, sink.room(header.size()));
+      std::optional<std::vector<Fd>> fds = freight_.look(packet);
+      if (fds) {
+        get_window_.read(at, offset + sizeof packet, sink.room(header.size()));
+        sink.take(std::move(*fds));
+      }
+      at = at.after(static_cast<std::uint32_t>(units));
+      return fds ? Taken::freight : Taken::lost;
     }
+    get_window_.read(at, offset, sink.room(header.size()));
     at = at.after(static_cast<std::uint32_t>(units));
     bytes += header.size();
-    if (freight) return true;
   }
-  return false;
+  return Taken::items;
 }
 
 void Core::take_row(detail::RowSink& sink, std::size_t most, Mark& at) {

@@ -24,7 +24,8 @@
 namespace ipc::queues {
 
 /// What makes up a queue, outside of any process: its memory, the bell that tells of items to those who poll, and the socket in
-/// which descriptors travel, if its items can have any. A queue with a name is only memory: nothing else can be found by it.
+/// which descriptors travel, if its items can have any. Of a queue with a name only the memory can be found by it: the socket is
+/// fetched from others who have it (depot.hpp), and who polls makes a bell that watches the memory's file (os/file_watch.hpp).
 struct Parts {
   Fd memory;
   Fd bell;
@@ -50,7 +51,7 @@ class Core {
     detail::NameUse use;
     std::string type_name;
   };
-  static std::shared_ptr<Core> named(const Naming& naming, const Identity& identity, std::uint64_t most_items);
+  static std::shared_ptr<Core> named(const Naming& naming, const Identity& identity, std::uint64_t most_items, bool carries_fds);
 
   Core(Parts parts, os::FileId id);
   Core(const Core&) = delete;
@@ -74,11 +75,16 @@ class Core {
   int watch();
   /// Whether `get` would not wait.
   bool ready() const noexcept;
+  /// The same, after the bell has rung: if it did so for nothing, it falls silent.
+  bool ready_after_bell();
+  /// In a forked child.
+  void after_fork() noexcept;
 
   const QueueWords& words() const noexcept { return *words_; }
   bool is(const Identity& identity) const noexcept;
   int memory() const noexcept { return memory_.get(); }
   int bell() const noexcept { return bell_.get(); }
+  bool named() const noexcept { return words_->named != 0; }
   const Freight& freight() const noexcept { return freight_; }
 
  private:
@@ -106,7 +112,7 @@ class Core {
   }
   [[noreturn]] static void fail_closed();
   [[noreturn]] static void fail_down();
-  void require_freight(const detail::OutgoingItem& item) const;
+  void require_freight() const;
   bool wait_for_room(const Pushed& pushed, detail::Deadline deadline);
 
   template <class Push>
@@ -121,7 +127,8 @@ class Core {
   std::size_t get_some(detail::Deadline deadline, Take take);
   template <class Take>
   std::size_t pop(std::uint32_t hand, Take take);
-  bool take_items(detail::ItemSink& sink, std::size_t most, Mark& at);
+  enum class Taken { items, freight, lost };
+  Taken take_items(detail::ItemSink& sink, std::size_t most, Mark& at);
   void take_row(detail::RowSink& sink, std::size_t most, Mark& at);
   Mark find_tail(Mark at, std::size_t most);
   void shrink(Mark at);
@@ -131,6 +138,7 @@ class Core {
   void wake_all();
   void ring() noexcept;
   void mute() noexcept;
+  void mute_if_empty() noexcept;
 
   Fd memory_;
   Fd bell_;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <ipc/error.hpp>
-
 #include "ipc/os/socket.hpp"
 
 namespace ipc::queues {
@@ -16,7 +14,7 @@ constexpr std::size_t wanted_room = std::size_t{16} << 20;
 Freight::Ends Freight::make() {
   auto [send, receive] = os::packet_socket_pair();
   os::set_send_room(send.get(), wanted_room);
-  return {std::move(send), std::move(receive)};
+  return {std::move(send), std::move(receive), {}};
 }
 
 bool Freight::load(std::uint64_t number, std::span<const Fd> fds) const {
@@ -27,13 +25,13 @@ bool Freight::load(std::uint64_t number, std::span<const Fd> fds) const {
   return os::send_packet(ends_.send.get(), std::as_bytes(std::span(&number, 1)), numbers, false) == os::SendStatus::sent;
 }
 
-std::vector<Fd> Freight::look(std::uint64_t number) const {
+std::optional<std::vector<Fd>> Freight::look(std::uint64_t number) const {
   std::uint64_t next = 0;
   const auto into = std::as_writable_bytes(std::span(&next, 1));
   while (os::peek_bytes(ends_.receive.get(), into).status == os::ReceiveStatus::received && next < number) drop();
   std::vector<Fd> fds;
   if (next == number && os::peek_packet(ends_.receive.get(), into, fds).status == os::ReceiveStatus::received) return fds;
-  throw EncodingError("An item in the queue has lost its descriptors: something else has read from the queue's socket.");
+  return std::nullopt;
 }
 
 void Freight::drop() const noexcept { os::drop_packet(ends_.receive.get()); }

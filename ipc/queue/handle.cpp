@@ -96,6 +96,7 @@ queues::Identity identity_of(const Type& type) {
 struct Encoded {
   std::uint32_t has_bell;
   std::uint32_t has_freight;
+  std::uint32_t has_life;
 };
 
 std::uint64_t most_items(std::ptrdiff_t maxsize) noexcept {
@@ -110,7 +111,7 @@ QueueHandle::QueueHandle(const Type& type, std::ptrdiff_t maxsize)
     : core_(queues::Core::make(identity_of(type), most_items(maxsize), type.carries_fds)) {}
 
 QueueHandle::QueueHandle(const Type& type, std::string_view name, NameUse use, std::ptrdiff_t maxsize)
-    : core_(queues::Core::named({shm::Name(name), use, type.name()}, identity_of(type), most_items(maxsize))) {}
+    : core_(queues::Core::named({shm::Name(name), use, type.name()}, identity_of(type), most_items(maxsize), type.carries_fds)) {}
 
 QueueHandle::QueueHandle(const Type& type, Reader& reader) {
   const auto encoded = reader.raw<Encoded>();
@@ -121,18 +122,21 @@ QueueHandle::QueueHandle(const Type& type, Reader& reader) {
     parts.freight.send = reader.fd();
     parts.freight.receive = reader.fd();
   }
+  if (encoded.has_life != 0) parts.freight.life = reader.fd();
   core_ = queues::Core::open(std::move(parts), identity_of(type));
 }
 
 void QueueHandle::ipc_encode(Writer& writer) const {
   const queues::Freight& freight = core_->freight();
-  const bool has_bell = core_->bell() >= 0;
-  writer.raw(Encoded{has_bell ? 1u : 0u, freight ? 1u : 0u});
+  const bool has_bell = !core_->named();
+  const bool has_life = static_cast<bool>(freight.ends().life);
+  writer.raw(Encoded{has_bell ? 1u : 0u, freight ? 1u : 0u, has_life ? 1u : 0u});
   writer.fd(Fd::duplicate_of(core_->memory()));
   if (has_bell) writer.fd(Fd::duplicate_of(core_->bell()));
   if (!freight) return;
   writer.fd(freight.ends().send.duplicate());
   writer.fd(freight.ends().receive.duplicate());
+  if (has_life) writer.fd(freight.ends().life.duplicate());
 }
 
 std::size_t QueueHandle::qsize() const { return core_->size(); }
@@ -148,7 +152,7 @@ WaitHook QueueHandle::ipc_wait_hook() const {
   hook.fd = core_->watch();
   hook.object = core_.get();
   hook.arm = [](void* object) { return core_of(object).ready(); };
-  hook.ready = hook.arm;
+  hook.ready = [](void* object) { return core_of(object).ready_after_bell(); };
   return hook;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "ipc/queue/depot.hpp"
 #include "ipc/queue/hands.hpp"
 #include "ipc/queue/wake_one.hpp"
 #include "ipc/sync/event_count.hpp"
@@ -77,7 +78,8 @@ enum class Down : std::uint32_t { no = 0, drains = 1, at_once = 2 };
 /// 5. There is memory behind the ring's bytes below `reserved`; there may be some behind those below `touched`.
 /// 6. `down` only grows. It is stored under `put_lock`: once it is not `no`, `tail` stays.
 /// 7. `watched` only grows, under `put_lock`. Once it is 1, the bell is rung before `tail` is stored, and muted under
-///    both locks, with the queue empty.
+///    `put_lock`, with the queue empty. While `rung` is 1, it rings for all who watch. (With a name, each of them has a bell of its
+///    own, which nobody else can mute: it may ring for nothing until it is looked at.)
 /// 8. Of a joinable queue, `tail.items - hands.done()` items are not done yet.
 ///
 /// If a process is killed: holding `put_lock`, what it wrote behind `tail` was never there, and a packet of descriptors that
@@ -90,7 +92,8 @@ struct QueueWords {
   std::uint64_t item_size;   ///< Of each item; 0 where each has its own, and a header that says so.
   std::uint64_t most_items;  ///< At least 1.
   Flavour flavour;
-  std::uint32_t named;  ///< 1: can be opened by a name, and so has neither bell nor socket, which cannot.
+  std::uint32_t named;        ///< 1: can be opened by a name. No bell and no socket can: see Core::watch and `depot`.
+  std::uint32_t carries_fds;  ///< 1: its items may have descriptors.
 
   alignas(line) sync::LockState put_lock;
   std::uint64_t head_seen;  ///< Under put_lock, as the next three.
@@ -117,6 +120,7 @@ struct QueueWords {
   sync::EventCount freight_room;
 
   alignas(line) HandsWords hands;  ///< Of a joinable queue.
+  DepotWords depot;                ///< Of one with a name whose items may have descriptors.
 
   explicit QueueWords() : put_lock(false), get_lock(false) {}
 };

@@ -40,7 +40,14 @@ class Registry {
     return find_or_make(facts.id, [&]() -> std::shared_ptr<Core> {
       {
         const os::Mapping page(parts.memory.get(), ring_offset);
-        if (reinterpret_cast<const QueueWords*>(page.data())->magic != queue_magic) return nullptr;
+        auto& words = *reinterpret_cast<QueueWords*>(page.data());
+        if (words.magic != queue_magic) return nullptr;
+        if (words.named != 0 && words.carries_fds != 0) {
+          if (parts.freight.life)
+            words.depot.note(parts.freight);
+          else
+            parts.freight = words.depot.enter(parts.memory.get());
+        }
       }
       return std::make_shared<Core>(std::move(parts), facts.id);
     });
@@ -50,11 +57,20 @@ class Registry {
     const auto found = cores_.find(id);
     if (found != cores_.end() && found->second.expired()) cores_.erase(found);
   }
+  void after_fork() {
+    for (const auto& [id, entry] : cores_) {
+      if (const auto core = entry.lock()) core->after_fork();
+    }
+  }
 
  private:
   Registry() {
     shm::prepare_created_names();  // Their locks are taken inside ours.
-    os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); }, [] { instance().mutex_.unlock(); });
+    os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                [] {
+                  instance().mutex_.unlock();  // Nobody else is there.
+                  instance().after_fork();
+                });
   }
 
   std::mutex mutex_;
@@ -64,7 +80,7 @@ class Registry {
 constexpr std::size_t first_size = ring_offset + first_capacity;
 
 /// Lays out a fresh queue.
-void format(const Fd& memory, const Identity& identity, std::uint64_t most_items, bool named) {
+void format(const Fd& memory, const Identity& identity, std::uint64_t most_items, bool carries_fds, bool named) {
   const os::Mapping page(memory.get(), ring_offset);
   // SUBTLE: everything that is not initialised is zero, as a fresh file is.
   auto& words = *new (page.data()) QueueWords();
@@ -76,6 +92,7 @@ void format(const Fd& memory, const Identity& identity, std::uint64_t most_items
   words.capacity.store(first_capacity, std::memory_order_relaxed);
   words.touched.store(first_capacity, std::memory_order_relaxed);
   words.named = named ? 1 : 0;
+  words.carries_fds = carries_fds ? 1 : 0;
   words.magic = queue_magic;
 }
 
@@ -84,7 +101,7 @@ void format(const Fd& memory, const Identity& identity, std::uint64_t most_items
 std::shared_ptr<Core> Core::make(const Identity& identity, std::uint64_t most_items, bool carries_fds) {
   Parts parts{os::make_memfd("ipc-queue", first_size), os::make_event_fd(), {}};
   if (carries_fds) parts.freight = Freight::make();
-  format(parts.memory, identity, most_items, false);
+  format(parts.memory, identity, most_items, carries_fds, false);
   const os::FileId id = os::file_facts(parts.memory.get()).id;
   return Registry::instance().find_or_make(id, [&] { return std::make_shared<Core>(std::move(parts), id); });
 }
@@ -96,11 +113,11 @@ std::shared_ptr<Core> Core::open(Parts parts, const Identity& identity) {
   return core;
 }
 
-std::shared_ptr<Core> Core::named(const Naming& naming, const Identity& identity, std::uint64_t most_items) {
+std::shared_ptr<Core> Core::named(const Naming& naming, const Identity& identity, std::uint64_t most_items, bool carries_fds) {
   const auto build = [&](const Fd& file) {
     // /dev/shm has a size. What does not fit in is an error now, and not a SIGBUS later.
     os::reserve_space(file.get(), 0, first_size);
-    format(file, identity, most_items, true);
+    format(file, identity, most_items, carries_fds, true);
   };
   shm::Opened opened;
   if (naming.use == detail::NameUse::open_or_create)
@@ -124,8 +141,13 @@ bool Core::is(const Identity& identity) const noexcept {
   return words_->type_tag == identity.type_tag && words_->item_size == identity.item_size && words_->flavour == identity.flavour;
 }
 
+void Core::after_fork() noexcept {
+  if (freight_.ends().life) words_->depot.note(freight_.ends());
+}
+
 Core::~Core() {
   if (joinable()) empty_handed(words_->hands, id_);
+  if (freight_.ends().life) words_->depot.leave();
   Registry::instance().forget(id_);
 }
 

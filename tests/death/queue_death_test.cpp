@@ -11,6 +11,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
 #include "tests/support/shared.hpp"
+#include "tests/support/shm_names.hpp"
 
 using namespace std::chrono_literals;
 using namespace ipc;
@@ -183,7 +184,10 @@ TEST_CASE("Queue: descriptors go to the right item whatever died between them an
 }
 
 TEST_CASE("Queue: whoever dies ringing or muting, its descriptor is readable while there is something, and can be muted") {
-  const Queue<int> queue;
+  const test::UniqueName name;
+  const bool named = GENERATE(false, true);
+  CAPTURE(named);
+  const auto queue = named ? Queue<int>::create(name) : Queue<int>();
   const int fd = queue.fileno();
   const auto readable = [&] { return os::wait_readable(fd, detail::Deadline::expired_already()); };
   REQUIRE_FALSE(readable());

@@ -127,7 +127,9 @@ class QueueHandle {
   /// A descriptor that is readable while `get` would not wait, for the caller's own poll or epoll. It stays the queue's, as
   /// long as this process has a handle; do not read from it. Several processes may look at theirs: who comes late finds the
   /// queue empty. From the first call on, a queue that becomes empty or stops being so costs a system call.
-  /// Throws `UsageError` for a queue with a name, which has none.
+  /// Of a queue with a name each process has one of its own (one of the user's inotify instances, of which there are
+  /// fs.inotify.max_user_instances; beyond, `std::system_error`, EMFILE), which stays readable when another process has taken the
+  /// last item, until `get` or `ipc::wait` has been called here.
   int fileno() const;
   /// For `ipc::wait`.
   WaitHook ipc_wait_hook() const;
