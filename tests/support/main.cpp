@@ -6,6 +6,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/watchdog.hpp"
 
+#include <csignal>
+
 #include <ipc/main.hpp>
 
 namespace {
@@ -28,6 +30,8 @@ class WatchdogListener : public ListenerBase {
 CATCH_REGISTER_LISTENER(WatchdogListener)
 
 int main(int argc, char** argv) {
+  // A shell that starts this in the background has its children ignore Ctrl-C, and so would all of the tests' own.
+  std::signal(SIGINT, SIG_DFL);
   ipc::init(argc, argv);
   return Catch::Session().run(argc, argv);
 }
