@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <set>
 #include <thread>
@@ -13,9 +12,11 @@
 
 #include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/kill_storm.hpp"
 
 using namespace std::chrono_literals;
 using ipc::Pool;
+using ipc::test::KillStorm;  // IPC_TEST_KILLS=1000 is 200,000 tasks.
 using ipc::test::square;
 
 namespace {
@@ -26,17 +27,11 @@ int slow_double(int x) {
   return x * 2;
 }
 
-// IPC_TEST_KILLS=1000 for a long run: 200 tasks for each kill.
-int kills_wanted(int otherwise) {
-  const char* wanted = std::getenv("IPC_TEST_KILLS");
-  return wanted == nullptr ? otherwise : std::atoi(wanted);
-}
-
 }  // namespace
 
 TEST_CASE("pool death: under random kills every result is right or WorkerLost, none is missing") {
   Pool pool(3);
-  const int wanted = kills_wanted(100);
+  const int wanted = KillStorm::kills(100);
   std::vector<int> inputs(static_cast<std::size_t>(wanted) * 200);
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
   std::atomic<int> kills{0};
@@ -75,7 +70,7 @@ TEST_CASE("pool death: under random kills every result is right or WorkerLost, n
 }
 
 TEST_CASE("pool death: with retries, random kills cost no result at all") {
-  const int wanted = kills_wanted(40);
+  const int wanted = KillStorm::kills(40);
   Pool pool(3);
   const auto work = [](int x) {
     volatile int sum = 0;
@@ -104,7 +99,7 @@ TEST_CASE("pool death: with retries, random kills cost no result at all") {
 // The elements of a chunk that lost its worker are done again, in chunks that may be others.
 TEST_CASE("pool death: with retries, random kills cost a map with automatic chunks nothing") {
   Pool pool(3);
-  const int wanted = kills_wanted(20);
+  const int wanted = KillStorm::kills(20);
   std::vector<int> inputs(10'000);
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int>(i);
   std::mt19937 random(11);

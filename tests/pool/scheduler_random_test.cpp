@@ -11,10 +11,12 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "ipc/pool/scheduler.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/watchdog.hpp"
 
 using ipc::detail::TaskTerms;
 using ipc::pool::JobId;
@@ -314,6 +316,9 @@ TEST_CASE("scheduler: no random history loses, duplicates or reorders a task, or
   const char* wanted = std::getenv("IPC_TEST_EVENTS");
   const long events = wanted == nullptr ? 200'000 : std::atol(wanted);
   constexpr int each = 400;
-  for (long history = 0; history < (events + each - 1) / each; ++history) History(static_cast<std::uint32_t>(history)).run(each);
+  for (long history = 0; history < (events + each - 1) / each; ++history) {
+    if (history % 1000 == 0) ipc::test::arm_watchdog("scheduler: random history " + std::to_string(history));
+    History(static_cast<std::uint32_t>(history)).run(each);
+  }
   CHECK(most_together_seen > 16);
 }
