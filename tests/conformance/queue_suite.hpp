@@ -9,18 +9,25 @@
 #include <ipc/error.hpp>
 
 #include "tests/conformance/place.hpp"
+#include "tests/support/picky.hpp"
 
 namespace ipc::test {
 
-/// Cannot be encoded when it is 13.
-struct Picky {
-  int value = 0;
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    if (value == 13) throw std::domain_error("13");
-    archive& value;
-  }
-};
+template <class Q>
+void refuses_everything_when_closed(const Q& queue) {
+  queue.close();
+  queue.close();
+  REQUIRE(queue.closed());
+  REQUIRE_THROWS_AS(queue.empty(), UsageError);
+  REQUIRE_THROWS_AS(queue.full(), UsageError);
+  REQUIRE_THROWS_AS(queue.qsize(), UsageError);
+  REQUIRE_THROWS_AS(queue.put(1), UsageError);
+  REQUIRE_THROWS_AS(queue.put_nowait(1), UsageError);
+  REQUIRE_THROWS_AS(queue.put_many(std::vector<int>{1}), UsageError);
+  REQUIRE_THROWS_AS(queue.get(), UsageError);
+  REQUIRE_THROWS_AS(queue.get_nowait(), UsageError);
+  REQUIRE_THROWS_AS(queue.get_many(1), UsageError);
+}
 
 /// CPython's _TestQueue, and what Python 3.13 says of `shutdown`. The maker also has
 ///
@@ -140,6 +147,15 @@ struct QueueSuite : Suite<Make> {
     REQUIRE(queue.qsize() == 1);
     this->elsewhere([](const auto& from) { require(from.get().value == 1, "another item"); }, queue);
     REQUIRE(queue.empty());
+  }
+
+  /// Used or not makes no difference here.
+  void test_closed_queue_exceptions() const {
+    refuses_everything_when_closed(this->make.template queue<int>(0));
+    refuses_everything_when_closed(this->make.template joinable_queue<int>(0));
+    const auto used = this->make.template queue<int>(0);
+    used.put(1);
+    refuses_everything_when_closed(used);
   }
 
   // --- shutdown ----------------------------------------------------------------------------------------------------------

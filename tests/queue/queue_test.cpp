@@ -12,24 +12,12 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/crew.hpp"
 #include "tests/support/fork_child.hpp"
+#include "tests/support/picky.hpp"
 #include "tests/support/shared.hpp"
 
 using namespace std::chrono_literals;
 using namespace ipc;
-
-namespace {
-
-/// Cannot be encoded when it is 13.
-struct Picky {
-  int value = 0;
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    if (value == 13) throw std::domain_error("13");
-    archive& value;
-  }
-};
-
-}  // namespace
+using ipc::test::Picky;
 
 TEST_CASE("Queue: items of all kinds come out as they went in, in order") {
   const Queue<int> numbers;
