@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/detail/cursor_iterator.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/typed_operation.hpp>
 
@@ -23,7 +25,6 @@ class Manager;
 
 namespace detail {
 
-[[noreturn]] void fail_missing_key();
 [[noreturn]] void fail_key_with_descriptors();
 
 /// Keys are compared by their encodings, so equal keys must have the same: no padding, no negative zero.
@@ -57,6 +58,25 @@ K take_key(Reader& reader) {
   Reader key({reader.take(size), size});
   return decode_all<K>(key);
 }
+
+/// Asks for the key behind the last one.
+template <class K>
+struct KeyCursor {
+  using value_type = K;
+  std::optional<K> next() {
+    Request request(*dict, Op::next_key);
+    request.raw(size);
+    if (last) put_key(request.writer(), *last);
+    auto reply = request.send();
+    if (!reply.done()) return std::nullopt;
+    size = reply.in().template raw<std::uint64_t>();
+    last = take_key<K>(reply.in());
+    return last;
+  }
+  std::shared_ptr<Reference> dict = nullptr;
+  std::uint64_t size = UINT64_MAX;  // Of the dict; it must not change on the way.
+  std::optional<K> last = std::nullopt;
+};
 
 template <class K, class V, bool ordered>
 struct DictMap {
@@ -100,25 +120,16 @@ class DictProxy : public detail::ProxyBase {
   };
 
   Item operator[](K key) const { return Item(*this, std::move(key)); }
-  V get(const K& key) const {
-    auto request = Keyed(*this, Op::get, key);
-    auto reply = request.send();
-    if (!reply.done()) detail::fail_missing_key();
-    return reply.template take<V>();
-  }
+  V get(const K& key) const { return Keyed(*this, Op::get, key).send().template take<V>(); }
   V get(const K& key, V otherwise) const {
-    auto reply = Keyed(*this, Op::get, key).send();
+    auto reply = Keyed(*this, Op::get, key).request.may_miss().send();
     return reply.done() ? reply.template take<V>() : std::move(otherwise);
   }
   void set(const K& key, const V& value) const { Keyed(*this, Op::set, key).request.put(value).send(); }
   bool contains(const K& key) const { return Keyed(*this, Op::contains, key).send().in().template raw<std::uint8_t>() != 0; }
-  V pop(const K& key) const {
-    auto reply = Keyed(*this, Op::pop, key).send();
-    if (!reply.done()) detail::fail_missing_key();
-    return reply.template take<V>();
-  }
+  V pop(const K& key) const { return Keyed(*this, Op::pop, key).send().template take<V>(); }
   V pop(const K& key, V otherwise) const {
-    auto reply = Keyed(*this, Op::pop, key).send();
+    auto reply = Keyed(*this, Op::pop, key).request.may_miss().send();
     return reply.done() ? reply.template take<V>() : std::move(otherwise);
   }
   /// Takes out what came last.
@@ -132,7 +143,7 @@ class DictProxy : public detail::ProxyBase {
     return Keyed(*this, Op::set_default, key).request.put(value).send().template take<V>();
   }
   /// Whether it was there.
-  bool erase(const K& key) const { return Keyed(*this, Op::erase, key).send().done(); }
+  bool erase(const K& key) const { return Keyed(*this, Op::erase, key).request.may_miss().send().done(); }
   void clear() const { Request(reference(), Op::clear).send(); }
   std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
   bool empty() const { return size() == 0; }
@@ -142,6 +153,11 @@ class DictProxy : public detail::ProxyBase {
     while (!reply.in().at_end()) all.push_back(detail::take_key<K>(reply.in()));
     return all;
   }
+  /// `for (K key : dict)`: asks for each key when its turn has come, and throws `UsageError` when keys have come or gone since it
+  /// began. `keys()` and `items()` are copies, had at once.
+  using Iterator = detail::CursorIterator<detail::KeyCursor<K>>;
+  Iterator begin() const { return Iterator({shared_reference()}); }
+  Iterator end() const { return {}; }
   std::vector<V> values() const {
     std::vector<V> all;
     for (auto& item : items()) all.push_back(std::move(item.second));

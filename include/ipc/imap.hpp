@@ -18,6 +18,7 @@
 #include <ipc/detail/imap_job.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/progress_bar.hpp>
+#include <ipc/detail/result_iterator.hpp>
 #include <ipc/error.hpp>
 
 namespace ipc {
@@ -56,29 +57,7 @@ class ImapResults {
   /// The position in the input of the element that `next` or `++` last gave a result, or threw, for.
   std::size_t index() const noexcept { return state_->index; }
 
-  /// An input iterator: results are moved out of the pool as it goes.
-  class ResultIterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = typename ImapResults::value_type;
-    using difference_type = std::ptrdiff_t;
-    using pointer = value_type*;
-    using reference = value_type&;
-
-    ResultIterator() = default;
-    explicit ResultIterator(ImapResults* results) : results_(results) {}
-    reference operator*() const { return *results_->state_->current; }
-    pointer operator->() const { return &**this; }
-    ResultIterator& operator++() {
-      results_->advance();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !results_->state_->current; }
-
-   private:
-    ImapResults* results_ = nullptr;
-  };
+  using ResultIterator = detail::ResultIterator<ImapResults>;
   ResultIterator begin() {
     if (!state_->current) advance();
     return ResultIterator(this);
@@ -86,6 +65,7 @@ class ImapResults {
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
+  friend ResultIterator;
   struct State {
     static constexpr std::size_t most_together = 64;
     static constexpr auto longest_pull = std::chrono::microseconds(50);

@@ -18,6 +18,7 @@
 #include <ipc/detail/map_job.hpp>
 #include <ipc/detail/pool_request.hpp>
 #include <ipc/detail/reference.hpp>
+#include <ipc/detail/result_iterator.hpp>
 #include <ipc/error.hpp>
 
 namespace ipc {
@@ -50,29 +51,7 @@ class ImapResultsProxy {
   /// The position in the input of the element that `next` or `++` last gave a result, or threw, for.
   std::size_t index() const noexcept { return state_->index; }
 
-  /// An input iterator.
-  class ResultIterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = typename ImapResultsProxy::value_type;
-    using difference_type = std::ptrdiff_t;
-    using pointer = value_type*;
-    using reference = value_type&;
-
-    ResultIterator() = default;
-    explicit ResultIterator(ImapResultsProxy* results) : results_(results) {}
-    reference operator*() const { return *results_->state_->current; }
-    pointer operator->() const { return &**this; }
-    ResultIterator& operator++() {
-      results_->advance();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !results_->state_->current; }
-
-   private:
-    ImapResultsProxy* results_ = nullptr;
-  };
+  using ResultIterator = detail::ResultIterator<ImapResultsProxy>;
   ResultIterator begin() {
     if (!state_->current) advance();
     return ResultIterator(this);
@@ -80,6 +59,7 @@ class ImapResultsProxy {
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
+  friend ResultIterator;
   struct Outcome {
     std::size_t index;
     std::variant<value_type, std::exception_ptr> what;

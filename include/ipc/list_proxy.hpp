@@ -98,6 +98,7 @@ class ListProxy : public detail::SequenceProxy<T> {
   /// The first that is equal. Throws `std::invalid_argument` when there is none, as does `index`.
   void remove(const T& value) const { compare<&detail::remove_from_list<T>>(value).send(); }
   std::size_t index(const T& value) const { return number(compare<&detail::index_in_list<T>>(value)); }
+  bool contains(const T& value) const { return count(value) != 0; }
   std::size_t count(const T& value) const { return number(compare<&detail::count_in_list<T>>(value)); }
   /// Equal ones keep their order.
   template <class Compare = std::less<>>

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,19 @@ struct TaggedValue {
   }
 };
 
+/// As it came from the server, or goes there.
+struct NamedValue {
+  Message content;
+  References references;
+  template <class T>
+  T as(const ServerId& server) const {
+    auto fds = duplicates(content.fds);
+    const GrantedProxies granted(server, references);
+    Reader reader(content.bytes, fds);
+    return decode_all<TaggedValue<T>>(reader).value;
+  }
+};
+
 }  // namespace detail
 
 /// A copy of a managed namespace: what `NamespaceProxy::get_value` gives. A handle on what was then; any thread may read it.
@@ -42,11 +56,7 @@ class NamespaceValue {
   /// As of `NamespaceProxy`.
   template <class T>
   T get(std::string_view name) const {
-    const Value& value = find(name);
-    auto fds = detail::duplicates(value.content.fds);
-    const detail::GrantedProxies granted(server_, value.references);
-    detail::Reader reader(value.content.bytes, fds);
-    return detail::decode_all<detail::TaggedValue<T>>(reader).value;
+    return find(name).template as<T>(server_);
   }
   bool has(std::string_view name) const { return values_->contains(name); }
   /// In alphabetical order.
@@ -54,16 +64,33 @@ class NamespaceValue {
 
  private:
   friend class NamespaceProxy;
-  struct Value {
-    detail::Message content;
-    detail::References references;
-  };
-  const Value& find(std::string_view name) const;
+  const detail::NamedValue& find(std::string_view name) const;
   detail::ServerId server_{};
-  std::shared_ptr<std::map<std::string, Value, std::less<>>> values_;
+  std::shared_ptr<std::map<std::string, detail::NamedValue, std::less<>>> values_;
 };
 
+namespace detail {
+
+/// What a proxy of a namespace keeps to itself. Any thread.
+class OwnNames {
+ public:
+  void set(std::string_view name, NamedValue value);
+  /// Null when there is none.
+  std::shared_ptr<const NamedValue> find(std::string_view name) const;
+  /// Whether it was there.
+  bool del(std::string_view name);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const NamedValue>, std::less<>> values_;
+};
+
+}  // namespace detail
+
 /// Names with values of any type, in a manager's server; made by `Manager::Namespace`. For the rest see `ListProxy`.
+///
+/// As in Python, names that begin with `_` are for this proxy and its copies in this process alone: they are kept here, and
+/// do not travel.
 class NamespaceProxy : public detail::ProxyBase {
   using Op = detail::Op;
   using Request = detail::Request;
@@ -72,14 +99,23 @@ class NamespaceProxy : public detail::ProxyBase {
   /// Throws `std::out_of_range` when there is no such name, `EncodingError` when its value is no T.
   template <class T>
   T get(std::string_view name) const {
+    if (is_own(name)) {
+      const auto own = own_->find(name);
+      if (own == nullptr) detail::fail_missing_name(name);
+      return own->template as<T>(reference().server());
+    }
     Request request(reference(), Op::get);
     put_name(request, name);
-    auto reply = request.send();
-    if (!reply.done()) detail::fail_missing_name(name);
-    return reply.template take<detail::TaggedValue<T>>().value;
+    return request.send().template take<detail::TaggedValue<T>>().value;
   }
   template <class V>
   void set(std::string_view name, V&& value) const {
+    if (is_own(name)) {
+      detail::Writer out;
+      detail::NotedProxies noted(reference().server(), &out);
+      detail::encode(out, detail::TaggedValue<detail::SentAs<V>>{std::forward<V>(value)});
+      return own_->set(name, {out.take(), std::move(noted.references)});
+    }
     Request request(reference(), Op::set);
     put_name(request, name);
     request.put(detail::TaggedValue<detail::SentAs<V>>{std::forward<V>(value)}).send();
@@ -97,7 +133,10 @@ class NamespaceProxy : public detail::ProxyBase {
   explicit NamespaceProxy(std::shared_ptr<detail::Reference> reference)
       : ProxyBase(detail::ServedKind::name_space, tag, std::move(reference)) {}
   explicit NamespaceProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::name_space, tag, reader) {}
+  static bool is_own(std::string_view name) noexcept { return name.starts_with('_'); }
   static void put_name(Request& request, std::string_view name);
+
+  std::shared_ptr<detail::OwnNames> own_ = std::make_shared<detail::OwnNames>();
 };
 
 }  // namespace ipc

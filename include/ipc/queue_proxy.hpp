@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/detail/cursor_iterator.hpp>
 #include <ipc/detail/deadline.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/error.hpp>
@@ -92,26 +93,8 @@ class BasicQueueProxy : public detail::ProxyBase {
   std::vector<T> get_value() const { return Request(opened(), Op::slice).send().template take_all<T>(); }
 
   /// `for (T item : queue)`: takes items until the queue is shut down and empty.
-  class Iterator {
-   public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    Iterator() = default;
-    explicit Iterator(const BasicQueueProxy& queue) : queue_(&queue), item_(queue.next()) {}
-    T& operator*() const { return *item_; }
-    Iterator& operator++() {
-      item_ = queue_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.item_; }
-
-   private:
-    const BasicQueueProxy* queue_ = nullptr;
-    mutable std::optional<T> item_;
-  };
-  Iterator begin() const { return Iterator(*this); }
-  std::default_sentinel_t end() const { return {}; }
+  auto begin() const { return detail::CursorIterator<Drain>(Drain{*this}); }
+  auto end() const { return std::default_sentinel; }
 
  protected:
   BasicQueueProxy(detail::ServedKind kind, std::shared_ptr<detail::Reference> reference)
@@ -119,6 +102,11 @@ class BasicQueueProxy : public detail::ProxyBase {
   BasicQueueProxy(detail::ServedKind kind, detail::Reader& reader) : ProxyBase(kind, detail::type_tag<T>(), reader) {}
 
  private:
+  struct Drain {
+    using value_type = T;
+    std::optional<T> next() const { return queue.next(); }
+    BasicQueueProxy queue;
+  };
   bool put_by(const T& item, Deadline deadline) const { return Request(opened(), Op::insert, deadline).put(item).send().done(); }
   std::optional<T> get_by(Deadline deadline) const {
     auto reply = Request(opened(), Op::pop, deadline).raw(std::uint64_t{1}).send();

@@ -26,7 +26,8 @@ class LockProxyBase : public ProxyBase {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> at) const {
-    return try_lock_for(at - Clock::now());
+    const auto now = Clock::now();
+    return at <= now ? try_lock() : try_lock_for(at - now);
   }
   /// Throws `UsageError` when this thread does not hold it.
   void unlock() const;

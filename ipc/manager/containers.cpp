@@ -16,15 +16,18 @@ using detail::ServedKind;
 // --- lists ---------------------------------------------------------------------------------------------------------------
 
 void List::perform(Call& call) {
-  const auto index = [&] { return place_of(call.in.raw<std::int64_t>(), elements_.size(), kind() == ServedKind::list ? "list" : "array"); };
+  const auto place = [&](std::int64_t index) { return place_of(index, elements_.size(), kind() == ServedKind::list ? "list" : "array"); };
   switch (call.op) {
     case Op::size:
       call.out.raw(std::uint64_t{elements_.size()});
       return;
-    case Op::get:
-      return call.put(elements_[index()]);
+    case Op::get: {
+      const auto at = call.in.raw<std::int64_t>();
+      if (call.may_miss && at >= static_cast<std::int64_t>(elements_.size())) return call.out.nothing();
+      return call.out.put(elements_[place(at)]);
+    }
     case Op::set: {
-      const std::size_t at = index();
+      const std::size_t at = place(call.in.raw<std::int64_t>());
       std::swap(elements_[at], *std::make_unique<Element>(call.take()));
       return;
     }
@@ -35,7 +38,7 @@ void List::perform(Call& call) {
       };
       const std::size_t begin = clamp(call.in.raw<std::int64_t>());
       const std::size_t end = clamp(call.in.raw<std::int64_t>());
-      for (std::size_t i = begin; i < end; ++i) call.put(elements_[i]);
+      for (std::size_t i = begin; i < end; ++i) call.out.put(elements_[i]);
       return;
     }
     case Op::reverse:
@@ -73,9 +76,10 @@ void List::resize(Call& call) {
       const auto at = call.in.raw<std::int64_t>();
       if (elements_.empty()) throw std::out_of_range("pop from an empty list");
       const std::size_t place = place_of(at, elements_.size(), "pop");
+      call.out.put(elements_[place]);
       const Element element = std::move(elements_[place]);
       elements_.erase(elements_.begin() + static_cast<std::ptrdiff_t>(place));
-      return call.put(element);
+      return;
     }
     case Op::clear: {
       const auto gone = std::exchange(elements_, {});
@@ -96,13 +100,12 @@ Dict::Entries::iterator Dict::find(Call& call) {
 }
 
 Dict::Entries::iterator Dict::existing(Call& call) {
+  detail::Reader again = call.in;
   const auto entry = find(call);
-  if (entry == entries_.end()) fail_missing();
-  return entry;
-}
-
-void Dict::fail_missing() const {
-  throw std::out_of_range(kind() == ServedKind::dict ? "The dict has no such key." : "The namespace has no such name.");
+  if (entry != entries_.end() || call.may_miss) return entry;
+  if (kind() == ServedKind::dict) throw std::out_of_range("The dict has no such key.");
+  const std::size_t size = again.count(1);
+  throw std::out_of_range("The namespace has no name \"" + std::string(reinterpret_cast<const char*>(again.take(size)), size) + "\".");
 }
 
 void Dict::set(std::string key, Element value) {
@@ -141,9 +144,9 @@ void Dict::perform(Call& call) {
       call.out.raw(std::uint64_t{entries_.size()});
       return;
     case Op::get: {
-      const auto entry = find(call);
-      if (entry == entries_.end()) return call.nothing();
-      return call.put(entry->value);
+      const auto entry = existing(call);
+      if (entry == entries_.end()) return call.out.nothing();
+      return call.out.put(entry->value);
     }
     case Op::contains:
       call.out.raw(static_cast<std::uint8_t>(find(call) != entries_.end()));
@@ -161,26 +164,26 @@ void Dict::perform(Call& call) {
     case Op::set_default: {
       std::string key = take_key(call);
       const auto found = index_.find(key);
-      if (found != index_.end()) return call.put(found->second->value);
+      if (found != index_.end()) return call.out.put(found->second->value);
       set(std::move(key), call.take());
-      return call.put(entries_.back().value);
+      return call.out.put(entries_.back().value);
     }
     case Op::pop: {
-      const auto entry = find(call);
-      if (entry == entries_.end()) return call.nothing();
-      call.put(entry->value);
+      const auto entry = existing(call);
+      if (entry == entries_.end()) return call.out.nothing();
+      call.out.put(entry->value);
       return erase(entry);
     }
     case Op::pop_last: {
       if (entries_.empty()) throw std::out_of_range("popitem: the dict is empty.");
       const auto last = std::prev(entries_.end());
       put_key(call, last->key);
-      call.put(last->value);
+      call.out.put(last->value);
       return erase(last);
     }
     case Op::erase: {
-      const auto entry = find(call);
-      if (entry == entries_.end()) return call.nothing();
+      const auto entry = existing(call);
+      if (entry == entries_.end()) return call.out.nothing();
       return erase(entry);
     }
     case Op::clear: {
@@ -188,23 +191,43 @@ void Dict::perform(Call& call) {
       const auto gone = std::exchange(entries_, {});
       return;
     }
+    case Op::next_key:
+      return next_key(call);
     case Op::keys:
       for (const Entry& entry : entries_) put_key(call, entry.key);
       return;
     case Op::slice:
       for (const Entry& entry : entries_) {
         put_key(call, entry.key);
-        call.put(entry.value);
+        call.out.put(entry.value);
       }
       return;
     case Op::typed: {
       detail::TypedCall operation;
-      operation.element = &existing(call)->value;
+      const auto entry = existing(call);
+      if (entry == entries_.end()) return call.out.nothing();
+      operation.element = &entry->value;
       return call.run(operation);
     }
     default:
       fail_operation();
   }
+}
+
+void Dict::next_key(Call& call) {
+  constexpr std::uint64_t any = UINT64_MAX;
+  const auto size = call.in.raw<std::uint64_t>();
+  bool changed = size != any && size != entries_.size();
+  auto next = entries_.begin();
+  if (!changed && !call.in.at_end()) {
+    next = find(call);
+    changed = next == entries_.end();
+    if (!changed) ++next;
+  }
+  if (changed) throw UsageError("The dict changed while somebody iterated over it. Iterate over a copy of its keys: keys().");
+  if (next == entries_.end()) return call.out.nothing();
+  call.out.raw(std::uint64_t{entries_.size()});
+  put_key(call, next->key);
 }
 
 // --- single values -------------------------------------------------------------------------------------------------------
@@ -216,7 +239,7 @@ void Single::perform(Call& call) {
     operation.object = &object_;
     return call.run(operation);
   }
-  if (kind() == ServedKind::value && call.op == Op::get) return call.put(value_);
+  if (kind() == ServedKind::value && call.op == Op::get) return call.out.put(value_);
   if (kind() == ServedKind::value && call.op == Op::set) {
     Element fresh = call.take();
     std::swap(value_, fresh);

@@ -36,9 +36,11 @@ class Dict final : public Object {
   };
   using Entries = std::list<Entry>;
   Entries::iterator find(Call& call);
+  /// Throws when there is none; the end only where that may be.
   Entries::iterator existing(Call& call);
   void erase(Entries::iterator entry);
-  [[noreturn]] void fail_missing() const;
+  /// The key behind the one that is named, if the dict has as many as it had.
+  void next_key(Call& call);
 
   Entries entries_;
   std::unordered_map<std::string_view, Entries::iterator> index_;

@@ -11,7 +11,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/manager/greeting.hpp"
-#include "ipc/manager/pool_objects.hpp"
+#include "ipc/manager/pool_desk.hpp"
 
 namespace ipc::manager {
 
@@ -80,25 +80,35 @@ bool Machine::receive(ConnectionId connection, std::span<const std::byte> reques
   }
   std::array<std::byte, 4096> scratch;
   Writer out(scratch);
-  out.raw(Outcome::done);
-  bool answered = true;
   const detail::ServerHere here(id_);
+  if (header.op == Op::hello) return answer_hello(peer, in, out);
+  Answer answer(out, *peer.session);
+  bool answered = true;
   try {
-    if (header.op == Op::hello) {
-      greet(peer, in, out);
-    } else {
-      answered = perform(peer, header, in, out, now);
-    }
+    answered = perform(peer, header, in, answer, now);
   } catch (...) {
     if (peer.waiter) {
       stop_waiting(*peer.waiter);
       peer.waiter.reset();
     }
+    answer.fail(std::current_exception());
+  }
+  if (!answered) return true;
+  answer.close();
+  outlet_.send(connection, out);
+  return true;
+}
+
+bool Machine::answer_hello(Peer& peer, Reader& in, Writer& out) {
+  try {
+    out.raw(Outcome::done);
+    greet(peer, in, out);
+  } catch (...) {
     out.truncate(0, 0);
     write_error(out, std::current_exception());
   }
   const bool known = peer.session != nullptr;
-  if (answered) outlet_.send(connection, out);
+  outlet_.send(peer.id, out);
   return known;
 }
 
@@ -128,9 +138,9 @@ void Machine::greet(Peer& peer, Reader& in, Writer& out) {
   out.raw(id_);
 }
 
-bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Writer& out, Time now) {
+bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Answer& out, Time now) {
   const Owner owner{peer.session->number, header.thread};
-  Call call(*this, peer, header.op, owner, header.patience, now, in, out);
+  Call call(*this, peer, header, owner, now, in, out);
   switch (header.op) {
     case Op::create:
       create(call);
@@ -152,7 +162,7 @@ bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Write
       peer.watches = true;
       return false;
     case Op::rings:
-      if (!outlet_.open_rings(peer.id, out)) throw UsageError("This connection cannot go on through rings in shared memory.");
+      if (!outlet_.open_rings(peer.id, out.writer())) throw UsageError("This connection cannot go on through rings in shared memory.");
       return true;
     default:
       break;
@@ -199,7 +209,7 @@ void Machine::refer(Session& session, const std::shared_ptr<Object>& object) {
   ++held.count;
 }
 
-void Machine::release(Session& session, ObjectId object, std::uint32_t count) {
+void Machine::release(Session& session, ObjectId object, std::uint32_t count) noexcept {
   const auto held = session.references.find(object);
   if (held == session.references.end()) return;
   if (held->second.count > count) {
@@ -268,24 +278,23 @@ void Machine::be_patient(Waiter& waiter) {
   waiter.deadline.reset();
 }
 
-void Machine::finish(Waiter& waiter, Writer& answer) {
+void Machine::finish(Waiter& waiter, Answer& answer) {
   Peer& peer = *waiter.peer;
   stop_waiting(waiter);
   const auto object = std::move(waiter.object);
   peer.waiter.reset();
-  outlet_.send(peer.id, answer);
+  answer.close();
+  outlet_.send(peer.id, answer.writer());
 }
 
 void Machine::answer(Waiter& waiter, Outcome outcome) {
-  Writer out;
-  out.raw(outcome);
-  finish(waiter, out);
+  answer(waiter, [&](Answer& out) {
+    if (outcome == Outcome::nothing) out.nothing();
+  });
 }
 
-void Machine::answer_error(Waiter& waiter, std::exception_ptr error) {
-  Writer out;
-  write_error(out, std::move(error));
-  finish(waiter, out);
+void Machine::answer_error(Waiter& waiter, const std::exception_ptr& error) {
+  answer(waiter, [&](Answer& out) { out.fail(error); });
 }
 
 std::optional<Time> Machine::next_deadline() const {
@@ -302,40 +311,6 @@ void Machine::expire(Time now) {
     const auto object = waiter.object;
     object->give_up(waiter, *this);
   }
-}
-
-// --- elements ------------------------------------------------------------------------------------------------------------
-
-void Machine::put(Writer& out, Session& session, const Element& element) {
-  detail::ElementHeader header;
-  header.size = static_cast<std::uint32_t>(element.bytes.size());
-  if (element.baggage != nullptr) {
-    header.fds = static_cast<std::uint16_t>(element.baggage->fds.size());
-    header.objects = static_cast<std::uint16_t>(element.baggage->objects.size());
-  }
-  out.raw(header);
-  out.bytes(element.bytes.data(), element.bytes.size());
-  if (element.baggage == nullptr) return;
-  for (const auto& object : element.baggage->objects) {
-    refer(session, std::static_pointer_cast<Object>(object));
-    out.raw(object->id);
-  }
-  for (const Fd& fd : element.baggage->fds) out.fd(fd.duplicate());
-}
-
-Element Machine::take(Reader& in, Session& session) {
-  const auto header = in.raw<detail::ElementHeader>();
-  Element element;
-  element.bytes.assign(reinterpret_cast<const char*>(in.take(header.size)), header.size);
-  if (header.fds == 0 && header.objects == 0) return element;
-  element.baggage = std::make_unique<Element::Baggage>();
-  for (unsigned i = 0; i < header.objects; ++i) {
-    const auto held = session.references.find(in.raw<ObjectId>());
-    if (held == session.references.end()) throw EncodingError("A client stored a proxy of an object to which it has no reference.");
-    element.baggage->objects.push_back(held->second.object);
-  }
-  for (unsigned i = 0; i < header.fds; ++i) element.baggage->fds.push_back(in.fd());
-  return element;
 }
 
 }  // namespace ipc::manager

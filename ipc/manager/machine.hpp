@@ -96,32 +96,32 @@ class Machine {
   /// Gives it its id, and a place in the register.
   void enroll(const std::shared_ptr<Object>& object);
   static void refer(Session& session, const std::shared_ptr<Object>& object);
+  static void release(Session& session, detail::ObjectId object, std::uint32_t count) noexcept;
   /// The client keeps the result until it is ready, or the client ends.
   void pend(std::uint64_t session, const std::shared_ptr<Object>& result);
   void settled(std::uint64_t session, detail::ObjectId result);
   Waiter& wait(Call& call, WaitQueue& queue);
-  /// Its answer is `done` and what `fill` writes.
+  /// Its answer is what `fill` writes; an error, if that throws.
   template <class Fill>
   void answer(Waiter& waiter, Fill fill);
   void answer(Waiter& waiter, Outcome outcome = Outcome::done);
-  void answer_error(Waiter& waiter, std::exception_ptr error);
+  void answer_error(Waiter& waiter, const std::exception_ptr& error);
   /// It waits without end from now on.
   void be_patient(Waiter& waiter);
   /// Tells the object when the client ends.
   void hold(const Owner& owner, Object& object);
   void let_go(const Owner& owner, const Object& object);
   void forget_object(detail::ObjectId object) noexcept { objects_.erase(object); }
-  static void put(detail::Writer& out, Session& session, const Element& element);
-  static Element take(detail::Reader& in, Session& session);
 
  private:
+  bool answer_hello(Peer& peer, detail::Reader& in, detail::Writer& out);
   void greet(Peer& peer, detail::Reader& in, detail::Writer& out);
-  bool perform(Peer& peer, const detail::RequestHeader& header, detail::Reader& in, detail::Writer& out, Time now);
+  /// False when there is no answer yet.
+  bool perform(Peer& peer, const detail::RequestHeader& header, detail::Reader& in, Answer& out, Time now);
   void create(Call& call);
-  void release(Session& session, detail::ObjectId object, std::uint32_t count);
   void end(Session& session);
   /// The answer's queue place and deadline are gone.
-  void finish(Waiter& waiter, detail::Writer& answer);
+  void finish(Waiter& waiter, Answer& answer);
   void stop_waiting(Waiter& waiter);
 
   struct Named {
@@ -142,16 +142,17 @@ class Machine {
   bool shut_down_ = false;
 };
 
-/// Writes the answer that tells of an error.
-void write_error(detail::Writer& out, std::exception_ptr error);
-
 template <class Fill>
 void Machine::answer(Waiter& waiter, Fill fill) {
   std::array<std::byte, 512> scratch;
   detail::Writer out(scratch);
-  out.raw(Outcome::done);
-  fill(out, *waiter.peer->session);
-  finish(waiter, out);
+  Answer answer(out, *waiter.peer->session);
+  try {
+    fill(answer);
+  } catch (...) {
+    answer.fail(std::current_exception());
+  }
+  finish(waiter, answer);
 }
 
 }  // namespace ipc::manager

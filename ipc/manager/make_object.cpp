@@ -5,7 +5,7 @@
 
 #include "ipc/manager/containers.hpp"
 #include "ipc/manager/machine.hpp"
-#include "ipc/manager/pool_objects.hpp"
+#include "ipc/manager/pool_desk.hpp"
 #include "ipc/manager/queue_object.hpp"
 #include "ipc/manager/sync_objects.hpp"
 

@@ -1,87 +1,38 @@
 #include "ipc/manager/object.hpp"
 
 #include <exception>
+#include <memory>
 #include <stdexcept>
 
 #include <ipc/detail/callable.hpp>
-#include <ipc/detail/exception.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/manager/machine.hpp"
-#include "ipc/os/current.hpp"
-#include "ipc/process/identity.hpp"
 
 namespace ipc::manager {
-namespace {
 
-/// What code of the client's threw, as opposed to the server.
-struct Thrown {
-  std::exception_ptr exception;
-};
+using detail::ObjectId;
 
-void write_sentence(detail::Writer& out, Outcome outcome, const char* sentence) {
-  out.raw(outcome);
-  out.bytes(sentence, std::char_traits<char>::length(sentence));
-}
-
-}  // namespace
-
-void write_error(detail::Writer& out, std::exception_ptr error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const Thrown& thrown) {
-    out.raw(Outcome::thrown);
-    detail::encode_exception(out, thrown.exception, process::identity().name, os::process_id());
-  } catch (const RemoteError&) {  // By code of a client's, in a worker of a pool.
-    out.raw(Outcome::thrown);
-    detail::encode_exception(out, error, process::identity().name, os::process_id());
-  } catch (const WorkerLost& e) {
-    out.raw(Outcome::worker_lost);
-    out.raw(static_cast<std::int32_t>(e.pid()));
-    out.raw(static_cast<std::int32_t>(e.exitcode()));
-    out.bytes(e.what(), std::char_traits<char>::length(e.what()));
-  } catch (const TaskTimeout& e) {
-    write_sentence(out, Outcome::task_timeout, e.what());
-  } catch (const TimeoutError& e) {
-    write_sentence(out, Outcome::timeout_error, e.what());
-  } catch (const Cancelled& e) {
-    write_sentence(out, Outcome::cancelled, e.what());
-  } catch (const PoolTerminated& e) {
-    write_sentence(out, Outcome::pool_terminated, e.what());
-  } catch (const UsageError& e) {
-    write_sentence(out, Outcome::usage_error, e.what());
-  } catch (const BrokenBarrier& e) {
-    write_sentence(out, Outcome::broken_barrier, e.what());
-  } catch (const ShutDown& e) {
-    write_sentence(out, Outcome::shut_down, e.what());
-  } catch (const EncodingError& e) {
-    write_sentence(out, Outcome::encoding_error, e.what());
-  } catch (const std::invalid_argument& e) {
-    write_sentence(out, Outcome::invalid_argument, e.what());
-  } catch (const std::out_of_range& e) {
-    write_sentence(out, Outcome::out_of_range, e.what());
-  } catch (const std::overflow_error& e) {
-    write_sentence(out, Outcome::overflow_error, e.what());
-  } catch (const std::exception& e) {
-    write_sentence(out, Outcome::failed, e.what());
-  } catch (...) {
-    write_sentence(out, Outcome::failed, "The manager could not do it.");
+Element Call::take() {
+  const auto header = in.raw<detail::ElementHeader>();
+  Element element;
+  element.bytes.assign(reinterpret_cast<const char*>(in.take(header.size)), header.size);
+  if (header.fds == 0 && header.objects == 0) return element;
+  element.baggage = std::make_unique<Element::Baggage>();
+  const auto& references = peer.session->references;
+  for (unsigned i = 0; i < header.objects; ++i) {
+    const auto held = references.find(in.raw<ObjectId>());
+    if (held == references.end()) throw EncodingError("A client stored a proxy of an object to which it has no reference.");
+    element.baggage->objects.push_back(held->second.object);
   }
+  for (unsigned i = 0; i < header.fds; ++i) element.baggage->fds.push_back(in.fd());
+  return element;
 }
-
-Element Call::take() { return Machine::take(in, *peer.session); }
 
 std::vector<Element> Call::take_all() {
   std::vector<Element> all;
   while (!in.at_end()) all.push_back(take());
   return all;
-}
-
-void Call::put(const Element& element) { Machine::put(out, *peer.session, element); }
-
-void Call::nothing() {
-  out.truncate(0, 0);
-  out.raw(Outcome::nothing);
 }
 
 Waiter& Call::wait_in(WaitQueue& queue) { return machine.wait(*this, queue); }
@@ -95,7 +46,7 @@ detail::TypedOperation Call::take_operation(detail::TypedCall& arguments) {
 
 void Call::run(detail::TypedCall& operation) {
   run_operation(take_operation(operation), operation);
-  if (operation.result != nullptr) put(*operation.result);
+  if (operation.result != nullptr) out.put(*operation.result);
 }
 
 void run_operation(detail::TypedOperation operation, detail::TypedCall& call) {

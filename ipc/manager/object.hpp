@@ -13,7 +13,8 @@
 #include <ipc/detail/deadline.hpp>
 #include <ipc/detail/reader.hpp>
 #include <ipc/detail/served.hpp>
-#include <ipc/detail/writer.hpp>
+
+#include "ipc/manager/answer.hpp"
 
 namespace ipc::manager {
 
@@ -67,18 +68,26 @@ struct Waiter {
 /// One call, while it is performed.
 class Call {
  public:
-  Call(Machine& of, Peer& by, Op wanted, Owner who, std::int64_t how_patient, Time when, detail::Reader& request, detail::Writer& answer)
-      : machine(of), peer(by), op(wanted), owner(who), patience(how_patient), now(when), in(request), out(answer) {}
+  Call(Machine& of, Peer& by, const detail::RequestHeader& header, Owner who, Time when, detail::Reader& request, Answer& answer)
+      : machine(of),
+        peer(by),
+        op(header.op),
+        owner(who),
+        patience(header.patience),
+        may_miss(header.may_miss != 0),
+        now(when),
+        in(request),
+        out(answer) {}
 
   Machine& machine;
   Peer& peer;
   const Op op;
   const Owner owner;
   std::int64_t patience;  ///< Nanoseconds; negative: without end.
+  const bool may_miss;    ///< What is not there is no error, but `nothing`.
   const Time now;
   detail::Reader& in;
-  /// The answer, begun as `done`.
-  detail::Writer& out;
+  Answer& out;
   /// Who performs it.
   std::shared_ptr<Object> object = nullptr;
   bool waiting = false;
@@ -86,9 +95,6 @@ class Call {
   /// The next element of the request. Throws `EncodingError`, also for objects that the client has no reference to.
   Element take();
   std::vector<Element> take_all();
-  /// Into the answer. The client gets a reference to each object in it.
-  void put(const Element& element);
-  void nothing();
   /// There is no answer yet: the call waits in the queue as long as its patience lasts. Only if `patient()`.
   Waiter& wait_in(WaitQueue& queue);
   bool patient() const noexcept { return patience != 0; }

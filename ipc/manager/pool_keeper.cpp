@@ -16,7 +16,7 @@
 
 #include "ipc/manager/machine.hpp"
 #include "ipc/manager/parcel.hpp"
-#include "ipc/manager/pool_objects.hpp"
+#include "ipc/manager/pool_desk.hpp"
 #include "ipc/manager/remote_store.hpp"
 #include "ipc/process/identity.hpp"
 

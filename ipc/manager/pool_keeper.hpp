@@ -15,7 +15,7 @@
 namespace ipc::manager {
 
 /// The keepers of a server's pools: a keeper is a process with a `Pool`, which runs the tasks that it gets from a desk (see
-/// pool_objects.hpp), as a client of the server.
+/// pool_desk.hpp), as a client of the server.
 ///
 /// They are forked from a nursery that the constructor forks, so that no connection of a client's gets into them, and the
 /// server may have threads. When this process dies, however, they do, and their workers.

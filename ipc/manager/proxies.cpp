@@ -1,5 +1,9 @@
+#include <map>
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include <ipc/dict_proxy.hpp>
 #include <ipc/error.hpp>
@@ -20,7 +24,6 @@ using detail::Request;
 
 namespace detail {
 
-void fail_missing_key() { throw std::out_of_range("The dict has no such key."); }
 void fail_key_with_descriptors() { throw UsageError("A key of a managed dict cannot hold handles, connections or descriptors."); }
 void fail_missing_name(std::string_view name) { throw std::out_of_range("The namespace has no name \"" + std::string(name) + "\"."); }
 void fail_other_type(const std::string& type) {
@@ -44,28 +47,57 @@ void NamespaceProxy::put_name(Request& request, std::string_view name) {
   request.raw(std::uint64_t{name.size()}).writer().bytes(name.data(), name.size());
 }
 
+namespace detail {
+
+void OwnNames::set(std::string_view name, NamedValue value) {
+  auto fresh = std::make_shared<const NamedValue>(std::move(value));
+  const std::lock_guard guard(mutex_);
+  values_.insert_or_assign(std::string(name), std::move(fresh));
+}
+
+std::shared_ptr<const NamedValue> OwnNames::find(std::string_view name) const {
+  const std::lock_guard guard(mutex_);
+  const auto value = values_.find(name);
+  return value == values_.end() ? nullptr : value->second;
+}
+
+bool OwnNames::del(std::string_view name) {
+  const std::lock_guard guard(mutex_);
+  const auto value = values_.find(name);
+  if (value == values_.end()) return false;
+  values_.erase(value);
+  return true;
+}
+
+}  // namespace detail
+
 bool NamespaceProxy::has(std::string_view name) const {
+  if (is_own(name)) return own_->find(name) != nullptr;
   Request request(reference(), Op::contains);
   put_name(request, name);
   return request.send().in().raw<std::uint8_t>() != 0;
 }
 
 void NamespaceProxy::del(std::string_view name) const {
+  if (is_own(name)) {
+    if (!own_->del(name)) detail::fail_missing_name(name);
+    return;
+  }
   Request request(reference(), Op::erase);
   put_name(request, name);
-  if (!request.send().done()) detail::fail_missing_name(name);
+  request.send();
 }
 
 NamespaceValue NamespaceProxy::get_value() const {
   auto reply = Request(reference(), Op::slice).send();
   NamespaceValue copy;
   copy.server_ = reference().server();
-  copy.values_ = std::make_shared<std::map<std::string, NamespaceValue::Value, std::less<>>>();
+  copy.values_ = std::make_shared<std::map<std::string, detail::NamedValue, std::less<>>>();
   while (!reply.in().at_end()) {
     const std::size_t size = reply.in().count(1);
     const std::string name(reinterpret_cast<const char*>(reply.in().take(size)), size);
     auto piece = reply.next();
-    NamespaceValue::Value& value = (*copy.values_)[name];
+    detail::NamedValue& value = (*copy.values_)[name];
     value.content = {{piece.bytes.begin(), piece.bytes.end()}, std::move(piece.fds)};
     value.references = std::move(piece.references);
   }
@@ -78,7 +110,7 @@ std::vector<std::string> NamespaceValue::names() const {
   return all;
 }
 
-const NamespaceValue::Value& NamespaceValue::find(std::string_view name) const {
+const detail::NamedValue& NamespaceValue::find(std::string_view name) const {
   const auto value = values_->find(name);
   if (value == values_->end()) detail::fail_missing_name(name);
   return value->second;

@@ -28,7 +28,7 @@ void Queue::perform(Call& call) {
       call.out.raw(static_cast<std::uint8_t>(full()));
       return;
     case Op::slice:
-      for (const Element& item : items_) call.put(item);
+      for (const Element& item : items_) call.out.put(item);
       return;
     case Op::abort:
       return shut_down(call);
@@ -37,7 +37,7 @@ void Queue::perform(Call& call) {
     case Op::join:
       if (!joinable_) fail_operation();
       if (unfinished_ == 0) return;
-      if (!call.patient()) return call.nothing();
+      if (!call.patient()) return call.out.nothing();
       call.wait_in(joiners_);
       return;
     default:
@@ -49,7 +49,7 @@ void Queue::put(Call& call) {
   if (shut_down_) throw shut_down_error();
   std::vector<Element> items = call.take_all();
   const bool waits = full() || !putters_.empty();
-  if (waits && !call.patient()) return call.nothing();
+  if (waits && !call.patient()) return call.out.nothing();
   if (waits || (maxsize_ > 0 && static_cast<std::int64_t>(items_.size() + items.size()) > maxsize_)) {
     call.wait_in(putters_).items = std::move(items);
   } else {
@@ -62,17 +62,22 @@ void Queue::put(Call& call) {
 void Queue::get(Call& call) {
   const auto most = call.in.raw<std::uint64_t>();
   if (!items_.empty() && getters_.empty()) {
-    hand_out(call.out, *call.peer.session, most, call.owner, call.machine);
+    hand_out(call.out, most, call.owner, call.machine);
     return settle(call.machine);
   }
   if (shut_down_) throw shut_down_error();
-  if (!call.patient()) return call.nothing();
+  if (!call.patient()) return call.out.nothing();
   call.wait_in(getters_).amount = most;
 }
 
-void Queue::hand_out(detail::Writer& out, Session& session, std::size_t most, const Owner& to, Machine& machine) {
-  for (; most != 0 && !items_.empty(); --most) {
-    Machine::put(out, session, items_.front());
+void Queue::hand_out(Answer& out, std::size_t most, const Owner& to, Machine& machine) {
+  for (std::size_t given = 0; given < most && !items_.empty(); ++given) {
+    try {
+      out.put(items_.front());
+    } catch (const std::exception&) {  // No descriptors or no memory are left. What is in the answer already is given.
+      if (given == 0) throw;
+      return;
+    }
     if (joinable_) {
       taken_.push_back({to, std::move(items_.front())});
       machine.hold(to, *this);
@@ -85,7 +90,7 @@ void Queue::settle(Machine& machine) {
   for (;;) {
     if (!items_.empty() && !getters_.empty()) {
       Waiter& getter = *getters_.front();
-      machine.answer(getter, [&](detail::Writer& out, Session& session) { hand_out(out, session, getter.amount, getter.owner, machine); });
+      machine.answer(getter, [&](Answer& out) { hand_out(out, getter.amount, getter.owner, machine); });
     } else if (!putters_.empty() && !full()) {
       Waiter& putter = *putters_.front();
       // Of many, as many as there is room for.

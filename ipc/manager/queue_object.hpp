@@ -29,7 +29,8 @@ class Queue final : public Object {
   void shut_down(Call& call);
   /// Moves as many items to those who wait, and into the room that this makes, as can be.
   void settle(Machine& machine);
-  void hand_out(detail::Writer& out, Session& session, std::size_t most, const Owner& to, Machine& machine);
+  /// Throws when it cannot give the first.
+  void hand_out(Answer& out, std::size_t most, const Owner& to, Machine& machine);
   void check_unfinished(Machine& machine);
 
   std::int64_t maxsize_;

@@ -142,12 +142,6 @@ std::exception_ptr exception_of(Outcome outcome, Reader& in) {
   switch (outcome) {
     case Outcome::usage_error:
       return std::make_exception_ptr(UsageError(sentence));
-    case Outcome::invalid_argument:
-      return std::make_exception_ptr(std::invalid_argument(sentence));
-    case Outcome::out_of_range:
-      return std::make_exception_ptr(std::out_of_range(sentence));
-    case Outcome::overflow_error:
-      return std::make_exception_ptr(std::overflow_error(sentence));
     case Outcome::broken_barrier:
       return std::make_exception_ptr(BrokenBarrier(sentence));
     case Outcome::shut_down:
@@ -165,22 +159,44 @@ std::exception_ptr exception_of(Outcome outcome, Reader& in) {
     case Outcome::pool_terminated:
       return std::make_exception_ptr(PoolTerminated(sentence));
     default:
-      return std::make_exception_ptr(Error(sentence));
+      return std::make_exception_ptr(Error("The manager could not do it, and had no memory left to say why."));
   }
 }
 
 Reply::Reply(std::shared_ptr<ObjectStore> store, Message message)
     : store_(std::move(store)), message_(std::move(message)), reader_(message_) {
-  const auto outcome = reader_.raw<Outcome>();
+  auto outcome = reader_.raw<Outcome>();
+  if (outcome == Outcome::done_granting) {
+    outcome = Outcome::done;
+    take_grants();
+  }
   done_ = outcome == Outcome::done;
   if (!done_ && outcome != Outcome::nothing) std::rethrow_exception(exception_of(outcome, reader_));
+}
+
+void Reply::take_grants() {
+  const std::span<const std::byte> all(message_.bytes);
+  std::uint32_t count = 0;
+  if (reader_.remaining() < sizeof count) throw EncodingError("A manager's answer is shorter than it says.");
+  std::memcpy(&count, all.last(sizeof count).data(), sizeof count);
+  const auto rest = all.first(all.size() - sizeof count);
+  if ((rest.size() - 1) / sizeof(ObjectId) < count) throw EncodingError("A manager's answer is shorter than it says.");
+  Reader ids(rest.last(count * sizeof(ObjectId)));
+  granted_.reserve(count);
+  while (!ids.at_end()) granted_.push_back(std::make_shared<Reference>(store_, ids.raw<ObjectId>()));
+  reader_ = Reader(rest.subspan(1, rest.size() - 1 - count * sizeof(ObjectId)), message_.fds);
 }
 
 Reply::Piece Reply::next() {
   const auto header = reader_.raw<ElementHeader>();
   Piece piece;
   piece.bytes = {reader_.take(header.size), header.size};
-  for (unsigned i = 0; i < header.objects; ++i) piece.references.push_back(std::make_shared<Reference>(store_, reader_.raw<ObjectId>()));
+  for (unsigned i = 0; i < header.objects; ++i) {
+    const auto id = reader_.raw<ObjectId>();
+    if (taken_ == granted_.size() || granted_[taken_]->id() != id)
+      throw EncodingError("A manager's answer has a proxy without its object.");
+    piece.references.push_back(std::move(granted_[taken_++]));
+  }
   for (unsigned i = 0; i < header.fds; ++i) piece.fds.push_back(reader_.fd());
   return piece;
 }

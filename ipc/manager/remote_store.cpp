@@ -126,6 +126,14 @@ void RemoteStore::fail_late() const {
                      " does not answer: its process is stopped, or busy with a call that takes long.");
 }
 
+void RemoteStore::fail_refused(const std::exception_ptr& why) const {
+  try {
+    std::rethrow_exception(why);
+  } catch (const std::exception& e) {
+    throw UsageError("The manager at " + access_.address + " refuses: " + e.what());
+  }
+}
+
 std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeting, detail::Deadline deadline) {
   auto wire =
       transport::connect_client(access_.address, {.authkey = access_.key, .handshake_timeout = deadline.remaining()}, tls_.get(), deadline);
@@ -146,11 +154,7 @@ std::unique_ptr<detail::ConnectionCore> RemoteStore::open(const Greeting& greeti
     if (std::ranges::equal(answer.bytes.first(std::min(answer.bytes.size(), challenge.size())), std::as_bytes(std::span(challenge)))) {
       throw AuthenticationError("The manager at " + access_.address + " wants an authkey: give the same `.authkey` as it has.");
     }
-    if (reader.raw<Outcome>() != Outcome::done) {
-      const std::size_t size = reader.remaining();
-      throw UsageError("The manager at " + access_.address +
-                       " refuses: " + std::string(reinterpret_cast<const char*>(reader.take(size)), size));
-    }
+    if (const auto outcome = reader.raw<Outcome>(); outcome != Outcome::done) fail_refused(detail::exception_of(outcome, reader));
     const auto server = reader.raw<ServerId>();
     if (server_ == ServerId{}) server_ = server;  // The first connection, before others know of this.
     if (server != server_) fail_lost();

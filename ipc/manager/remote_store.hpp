@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -62,6 +63,7 @@ class RemoteStore final : public detail::ObjectStore {
   void drop(Line& line) noexcept;
   [[noreturn]] void fail_lost();
   [[noreturn]] void fail_late() const;
+  [[noreturn]] void fail_refused(const std::exception_ptr& why) const;
 
   // Around a fork, with `mutex_` held.
   void prepare_child() noexcept;

@@ -233,10 +233,13 @@ void Server::send(ConnectionId to, detail::Writer& answer) {
   const auto found = clients_.find(to);
   if (found == clients_.end()) return;
   Client& client = found->second;
-  if (!client.line.answer(answer)) {
+  try {
+    if (!client.line.answer(answer))
+      hang_up(client);
+    else if (client.line.has_unsent())
+      watch(client, os::Interest::writable);
+  } catch (const std::exception&) {  // No memory for this one: whose call it was that gave the answer need not know.
     hang_up(client);
-  } else if (client.line.has_unsent()) {
-    watch(client, os::Interest::writable);
   }
 }
 

@@ -39,7 +39,7 @@ void Mutex::lock(Call& call) {
     // With a time limit it is a wait as others.
     if (call.patience < 0) throw UsageError("This thread holds the lock already and would wait for itself; use an RLock to take it again.");
   }
-  if (!call.patient()) return call.nothing();
+  if (!call.patient()) return call.out.nothing();
   call.wait_in(queue_).amount = 1;
 }
 
@@ -146,7 +146,7 @@ void Semaphore::perform(Call& call) {
         --units_;
         return;
       }
-      if (!call.patient()) return call.nothing();
+      if (!call.patient()) return call.out.nothing();
       call.wait_in(queue_);
       return;
     case Op::unlock: {
@@ -182,7 +182,7 @@ void Event::perform(Call& call) {
       return;
     case Op::wait:
       if (set_) return;
-      if (!call.patient()) return call.nothing();
+      if (!call.patient()) return call.out.nothing();
       call.wait_in(queue_);
       return;
     default:
@@ -235,7 +235,7 @@ void Barrier::arrive(Call& call) {
   }
   if (action_ != nullptr) run_action(call.machine);
   for (std::int32_t i = 0; !queue_.empty(); ++i) {
-    call.machine.answer(*queue_.front(), [&](detail::Writer& out, Session&) { out.raw(i); });
+    call.machine.answer(*queue_.front(), [&](Answer& out) { out.raw(i); });
   }
   call.out.raw(index);
 }

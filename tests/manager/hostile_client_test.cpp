@@ -14,6 +14,7 @@
 #include "ipc/manager/greeting.hpp"
 #include "ipc/os/poll.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/requests.hpp"
 #include "tests/transport/bytes_of.hpp"
 #include "tests/transport/sockets.hpp"
 
@@ -26,18 +27,9 @@ using ipc::detail::Op;
 using ipc::detail::RequestHeader;
 using ipc::manager::Greeting;
 using ipc::test::bytes_of;
-
-std::string text_of(const void* data, std::size_t size) { return std::string(static_cast<const char*>(data), size); }
-template <class T>
-std::string raw(const T& value) {
-  return text_of(&value, sizeof value);
-}
-
-std::string greeting() {
-  Greeting greeting;
-  greeting.session[0] = std::byte{1};
-  return raw(RequestHeader{.op = Op::hello}) + raw(greeting);
-}
+using ipc::test::hello;
+using ipc::test::raw;
+using ipc::test::request;
 
 /// Whether the server hangs up, sooner or later.
 bool is_hung_up(Connection& client) {
@@ -56,9 +48,9 @@ TEST_CASE("garbage, truncated and oversized messages end their own connection an
                                         std::string(255, '\0'),
                                         std::string(257, 'x'),
                                         std::string(1 << 20, 'x'),
-                                        raw(RequestHeader{.op = Op::hello}),
-                                        raw(RequestHeader{.op = Op::create}),
-                                        raw(RequestHeader{.op = Op::hello}) + std::string(sizeof(Greeting), 'x')};
+                                        request({.op = Op::hello}),
+                                        request({.op = Op::create}),
+                                        request({.op = Op::hello}, std::string(sizeof(Greeting), 'x'))};
   for (const std::string& first : firsts) {
     Connection client = ipc::Client(m.address());
     try {
@@ -70,7 +62,7 @@ TEST_CASE("garbage, truncated and oversized messages end their own connection an
   }
   {
     Connection client = ipc::Client(m.address());
-    client.send_bytes(greeting());
+    client.send_bytes(hello(1));
     client.recv_bytes();
     try {
       client.send_bytes(std::string(65537, 'x'));
@@ -81,7 +73,7 @@ TEST_CASE("garbage, truncated and oversized messages end their own connection an
   {
     // In the middle of a message.
     Connection client = ipc::Client(m.address());
-    client.send_bytes(greeting());
+    client.send_bytes(hello(1));
     client.recv_bytes();
     const unsigned char half[] = {0, 0, 1, 0, 'x'};
     CHECK(::send(client.fileno(), half, sizeof half, MSG_NOSIGNAL) == 5);
@@ -94,18 +86,18 @@ TEST_CASE("a request that names another's object is refused") {
   const ipc::Manager m;
   const auto list = m.list<int>({1});
   Connection client = ipc::Client(m.address());
-  client.send_bytes(greeting());
+  client.send_bytes(hello(1));
   client.recv_bytes();
-  client.send_bytes(raw(RequestHeader{.op = Op::size, .object = list.reference().id()}));
+  client.send_bytes(request({.op = Op::size, .object = list.reference().id()}));
   CHECK(client.recv_bytes().at(0) == static_cast<std::byte>(ipc::detail::Outcome::usage_error));
 }
 
 TEST_CASE("a request before the answer to the last one ends the connection") {
   const ipc::Manager m;
   Connection client = ipc::Client(m.address());
-  client.send_bytes(greeting());
+  client.send_bytes(hello(1));
   client.recv_bytes();
-  const std::string forever = raw(RequestHeader{.op = Op::end});
+  const std::string forever = request({.op = Op::end});
   client.send_bytes(forever);
   client.send_bytes(forever);
   CHECK(is_hung_up(client));
@@ -117,7 +109,7 @@ TEST_CASE("random requests neither stop the server nor reach others' objects") {
   std::mt19937 random(7);
   for (int round = 0; round < 50; ++round) {
     Connection client = ipc::Client(m.address());
-    client.send_bytes(greeting());
+    client.send_bytes(hello(1));
     client.recv_bytes();
     try {
       for (int i = 0; i < 50; ++i) {
@@ -127,10 +119,10 @@ TEST_CASE("random requests neither stop the server nor reach others' objects") {
         } while (header.op == Op::shut_down || header.op == Op::attach || header.op == Op::end || header.op == Op::release);
         header.object = random() % 50;
         header.patience = 0;
-        std::string request = raw(header);
-        if (header.op == Op::create) request += static_cast<char>(random() % 14);
-        for (auto n = random() % 40; n != 0; --n) request += static_cast<char>(random() % 3 == 0 ? random() : 0);
-        client.send_bytes(request);
+        std::string text = raw(header);
+        if (header.op == Op::create) text += static_cast<char>(random() % 14);
+        for (auto n = random() % 40; n != 0; --n) text += static_cast<char>(random() % 3 == 0 ? random() : 0);
+        client.send_bytes(text);
         client.recv_bytes();
       }
     } catch (const ipc::EndOfFile&) {
@@ -155,7 +147,7 @@ TEST_CASE("connections beyond the limit are closed, and there is room again when
   const auto list = m.list<int>({1});
   {
     Connection second = ipc::Client(m.address());
-    second.send_bytes(greeting());
+    second.send_bytes(hello(1));
     second.recv_bytes();
     CHECK_THROWS_AS(ipc::Manager::connect(m.address()).number_of_objects(), ipc::ManagerLost);
     CHECK(list.get(0) == 1);
@@ -169,12 +161,12 @@ TEST_CASE("a client that does not read its answer delays nobody") {
   const std::string name = "big";
   const auto named = m.list<std::string>(ipc::named(name), std::vector<std::string>{std::string(8 << 20, 'y')});
   Connection client = ipc::Client(m.address());
-  client.send_bytes(greeting());
+  client.send_bytes(hello(1));
   client.recv_bytes();
-  client.send_bytes(raw(RequestHeader{.op = Op::create}) + raw(ipc::detail::ServedKind::list) + raw(ipc::detail::type_tag<std::string>()) +
-                    raw(std::uint64_t{name.size()}) + name);
+  client.send_bytes(
+      request({.op = Op::create}, ipc::detail::ServedKind::list, ipc::detail::type_tag<std::string>(), std::uint64_t{name.size()}, name));
   client.recv_bytes();
-  client.send_bytes(raw(RequestHeader{.op = Op::get, .object = named.reference().id()}) + raw(std::int64_t{0}));
+  client.send_bytes(request({.op = Op::get, .object = named.reference().id()}, std::int64_t{0}));
   for (int i = 0; i < 100; ++i) CHECK(other.get(0) == 1);
   CHECK(client.recv_bytes().size() > (8U << 20));
 }

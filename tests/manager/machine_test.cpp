@@ -1,98 +1,18 @@
 // The server without I/O and without a clock: requests in, answers out, time as a number.
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <map>
-#include <memory>
 #include <optional>
 #include <random>
 #include <string>
-#include <vector>
 
-#include <ipc/detail/served.hpp>
-
-#include "ipc/manager/greeting.hpp"
-#include "ipc/manager/machine.hpp"
-#include "tests/support/catch.hpp"
+#include "tests/manager/house.hpp"
 
 using namespace std::chrono_literals;
 
+using namespace ipc::test;
+
 namespace {
-
-using ipc::detail::ObjectId;
-using ipc::detail::Op;
-using ipc::detail::Outcome;
-using ipc::detail::RequestHeader;
-using ipc::detail::ServedKind;
-using ipc::detail::Writer;
-using ipc::manager::ConnectionId;
-using ipc::manager::Greeting;
-using ipc::manager::Machine;
-using ipc::manager::Time;
-
-class House : public ipc::manager::Outlet {
- public:
-  void send(ConnectionId to, Writer& answer) override {
-    REQUIRE_FALSE(answers.contains(to));
-    answers[to] = std::string(reinterpret_cast<const char*>(answer.view().data()), answer.size());
-  }
-
-  template <class... Parts>
-  bool ask(ConnectionId from, RequestHeader header, const Parts&... parts) {
-    std::string request;
-    append(request, header);
-    (append(request, parts), ...);
-    return machine.receive(from, std::as_bytes(std::span(request)), {}, now);
-  }
-  /// The whole answer of a call that does not wait, without its first byte.
-  template <class... Parts>
-  std::string get(ConnectionId from, Op op, ObjectId object, const Parts&... parts) {
-    REQUIRE(ask(from, {.op = op, .thread = 1, .object = object}, parts...));
-    REQUIRE(outcome(from) == Outcome::done);
-    return take(from).substr(1);
-  }
-  void greet(ConnectionId connection, unsigned char session) {
-    Greeting greeting;
-    greeting.session[0] = std::byte{session};
-    machine.connect(connection);
-    REQUIRE(ask(connection, {.op = Op::hello}, greeting));
-    take(connection);
-  }
-  template <class... Parts>
-  ObjectId create(ConnectionId from, ServedKind kind, const std::string& name, const Parts&... parts) {
-    const std::string answer = get(from, Op::create, 0, kind, std::uint64_t{0}, std::uint64_t{name.size()}, name, parts...);
-    ObjectId id = 0;
-    std::memcpy(&id, answer.data(), sizeof id);
-    return id;
-  }
-  bool answered(ConnectionId connection) const { return answers.contains(connection); }
-  Outcome outcome(ConnectionId connection) const { return static_cast<Outcome>(answers.at(connection).at(0)); }
-  std::string take(ConnectionId connection) {
-    REQUIRE(answered(connection));
-    return answers.extract(connection).mapped();
-  }
-
-  static std::string element(const std::string& bytes, std::vector<ObjectId> objects = {}) {
-    std::string text;
-    append(text, ipc::detail::ElementHeader{static_cast<std::uint32_t>(bytes.size()), 0, static_cast<std::uint16_t>(objects.size())});
-    append(text, bytes);
-    for (const ObjectId object : objects) append(text, object);
-    return text;
-  }
-
-  Time now{};
-  std::map<ConnectionId, std::string> answers;
-  Machine machine{ipc::detail::ServerId{}, *this};
-
- private:
-  template <class T>
-  static void append(std::string& to, const T& part) {
-    if constexpr (std::is_same_v<T, std::string>)
-      to += part;
-    else
-      to.append(reinterpret_cast<const char*>(&part), sizeof part);
-  }
-};
 
 RequestHeader lock_of(ObjectId object, std::uint32_t thread = 1, std::chrono::nanoseconds patience = -1ns) {
   return {.op = Op::lock, .thread = thread, .object = object, .patience = patience.count()};
@@ -129,9 +49,9 @@ TEST_CASE("a session lives as long as one of its connections") {
   House house;
   house.greet(1, 1);
   house.greet(2, 1);
-  const ObjectId list = house.create(1, ServedKind::list, "", House::element("x"));
+  const ObjectId list = house.create(1, ServedKind::list, "", element("x"));
   house.machine.disconnect(1);
-  CHECK(house.get(2, Op::get, list, std::int64_t{0}) == House::element("x"));
+  CHECK(house.get(2, Op::get, list, std::int64_t{0}) == element("x"));
   house.machine.disconnect(2);
   CHECK(house.machine.objects() == 0);
 }
@@ -140,12 +60,9 @@ TEST_CASE("a copied session has all references of the other, and outlives it") {
   House house;
   house.greet(1, 1);
   const ObjectId list = house.create(1, ServedKind::list, "");
-  Greeting child;
-  child.session[0] = std::byte{2};
-  child.copied[0] = std::byte{1};
-  house.machine.connect(2);
-  CHECK(house.ask(2, {.op = Op::hello}, child));
-  house.take(2);
+  auto child = greeting_of(2);
+  child.copied = greeting_of(1).session;
+  house.greet(2, child);
   house.machine.disconnect(1);
   house.get(2, Op::size, list);
   CHECK(house.ask(2, {.op = Op::release, .object = list}, std::uint32_t{1}));
@@ -160,13 +77,13 @@ TEST_CASE("elements keep objects; who reads them gets references; nobody can sto
   const ObjectId outer = house.create(1, ServedKind::list, "outer");
   house.create(2, ServedKind::list, "outer");
   const ObjectId inner = house.create(1, ServedKind::list, "");
-  CHECK(house.ask(2, {.op = Op::extend, .object = outer}, House::element("p", {inner})));
+  CHECK(house.ask(2, {.op = Op::extend, .object = outer}, element("p", {inner})));
   CHECK(house.outcome(2) == Outcome::encoding_error);
   house.take(2);
-  house.get(1, Op::extend, outer, House::element("p", {inner}));
+  house.get(1, Op::extend, outer, element("p", {inner}));
   house.machine.disconnect(1);
   CHECK(house.machine.objects() == 2);
-  CHECK(house.get(2, Op::pop, outer, std::int64_t{-1}) == House::element("p", {inner}));
+  CHECK(house.get(2, Op::pop, outer, std::int64_t{-1}) == element("p", {inner}));
   house.get(2, Op::size, inner);
   CHECK(house.ask(2, {.op = Op::release, .object = inner}, std::uint32_t{1}));
   CHECK(house.machine.objects() == 1);
@@ -177,9 +94,9 @@ TEST_CASE("a request before its time, and one that is too short, end the connect
   house.machine.connect(1);
   CHECK_FALSE(house.ask(1, {.op = Op::number}));
   house.greet(2, 2);
-  CHECK_FALSE(house.ask(2, {.op = Op::hello}, Greeting{}));
+  CHECK_FALSE(house.ask(2, {.op = Op::hello}, greeting_of(0)));
   const std::string half(5, 'x');
-  CHECK_FALSE(house.machine.receive(2, std::as_bytes(std::span(half)), {}, house.now));
+  CHECK_FALSE(house.machine.receive(2, bytes_in(half), {}, house.now));
   const ObjectId event = house.create(2, ServedKind::event, "");
   CHECK(house.ask(2, {.op = Op::wait, .object = event, .patience = -1}));
   CHECK_FALSE(house.ask(2, {.op = Op::number}));
@@ -238,11 +155,7 @@ TEST_CASE("whatever happens in whatever order, a lock has one holder and nothing
       collect();
       if (clients.size() < 3 || dice(20) == 0) {
         const ConnectionId c = ++last;
-        Greeting greeting;
-        std::memcpy(greeting.session.data(), &c, sizeof c);
-        house.machine.connect(c);
-        REQUIRE(house.ask(c, {.op = Op::hello}, greeting));
-        house.take(c);
+        house.greet(c, c);
         clients[c] = {house.create(c, ServedKind::lock, "lock"), house.create(c, ServedKind::joinable_queue, "queue", std::int64_t{2}),
                       house.create(c, ServedKind::list, "")};
       }
@@ -265,7 +178,7 @@ TEST_CASE("whatever happens in whatever order, a lock has one holder and nothing
         keeps = house.ask(c, header);
       } else if (dice(3) == 0) {
         header.op = Op::insert;
-        keeps = house.ask(c, header, House::element("item", {list}));
+        keeps = house.ask(c, header, element("item", {list}));
       } else if (dice(2) == 0) {
         header.op = Op::pop;
         keeps = house.ask(c, header, std::uint64_t{1});

@@ -14,7 +14,6 @@
 #include <ipc/manager.hpp>
 #include <ipc/process.hpp>
 
-#include "ipc/manager/greeting.hpp"
 #include "ipc/manager/rings.hpp"
 #include "ipc/os/socket.hpp"
 #include "ipc/transport/client.hpp"
@@ -22,6 +21,7 @@
 #include "ipc/transport/socket_connection.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/crew.hpp"
+#include "tests/support/requests.hpp"
 
 namespace {
 
@@ -29,7 +29,6 @@ using ipc::detail::ConnectionCore;
 using ipc::detail::Op;
 using ipc::detail::Reader;
 using ipc::detail::RequestHeader;
-using ipc::detail::Writer;
 using ipc::manager::ring_capacity;
 using ipc::test::wait_until;
 
@@ -70,15 +69,8 @@ TEST_CASE("many threads and processes, each with rings of its own, and calls tha
 class HostileClient {
  public:
   explicit HostileClient(const std::string& address) : socket_(ipc::transport::connect_client(address, {})) {
-    ipc::manager::Greeting greeting;
-    greeting.session[0] = std::byte{1};
-    Writer hello;
-    hello.raw(RequestHeader{.op = Op::hello});
-    hello.raw(greeting);
-    ask(hello);
-    Writer rings;
-    rings.raw(RequestHeader{.op = Op::rings});
-    const auto answer = ask(rings);
+    ask(ipc::test::hello(1));
+    const auto answer = ask(ipc::test::request({.op = Op::rings}));
     Reader reader(answer.bytes, answer.fds);
     REQUIRE(reader.raw<ipc::detail::Outcome>() == ipc::detail::Outcome::done);
     reader.raw<std::uint16_t>();  // What kind of an end follows.
@@ -109,9 +101,9 @@ class HostileClient {
   }
 
  private:
-  ConnectionCore::Incoming ask(Writer& request) {
+  ConnectionCore::Incoming ask(const std::string& request) {
     socket_.release();
-    socket_.send(ConnectionCore::Kind::bytes, request);
+    socket_.send_bytes(ipc::test::bytes_in(request));
     return socket_.receive(ConnectionCore::any_size, {});
   }
   ipc::transport::SocketConnection socket_;

@@ -195,8 +195,12 @@ class Reply {
   Piece next();
 
  private:
+  void take_grants();
+
   std::shared_ptr<ObjectStore> store_;
   Message message_;
+  References granted_;  // That come with it; those that nobody takes are given back at the end.
+  std::size_t taken_ = 0;
   Reader reader_;
   bool done_ = true;
 };
@@ -215,6 +219,11 @@ class Request {
     return *this;
   }
   Writer& writer() noexcept { return writer_; }
+  /// Should there be nothing, that is no error.
+  Request& may_miss() {
+    *writer_.at(offsetof(RequestHeader, may_miss)) = std::byte{1};
+    return *this;
+  }
   /// An element: what `write(writer)` writes.
   template <class Write>
   Request& put_by(Write write) {

@@ -4,14 +4,30 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <ipc/detail/cursor_iterator.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/typed_operation.hpp>
 
 namespace ipc::detail {
+
+/// Goes by index, so that it sees what is appended meanwhile.
+template <class T>
+struct SequenceCursor {
+  using value_type = T;
+  std::optional<T> next() {
+    auto reply = Request(*sequence, Op::get).raw(index).may_miss().send();
+    if (!reply.done()) return std::nullopt;
+    ++index;
+    return reply.template take<T>();
+  }
+  std::shared_ptr<Reference> sequence = nullptr;
+  std::int64_t index = 0;
+};
 
 /// What the proxies of lists and arrays have in common: elements that have places.
 template <class T>
@@ -46,6 +62,11 @@ class SequenceProxy : public ProxyBase {
     return Request(reference(), Op::slice).raw(begin).raw(end).send().template take_all<T>();
   }
   std::vector<T> to_vector() const { return slice(0); }
+  /// `for (T element : list)`: asks for each element when its turn has come, so it sees what others change and append meanwhile.
+  /// What is only to be read is had at once by `to_vector()`.
+  using Iterator = CursorIterator<SequenceCursor<T>>;
+  Iterator begin() const { return Iterator({shared_reference()}); }
+  Iterator end() const { return {}; }
   std::vector<T> get_value() const { return to_vector(); }
   /// Runs `f(T&)` on the element, on the server, and returns what it returns. When it throws, the element is as before.
   template <class F>

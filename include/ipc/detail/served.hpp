@@ -65,7 +65,8 @@ enum class Op : std::uint8_t {
   reverse,
   slice,
   keys,
-  typed,  ///< Runs a typed operation: see `TypedCall`.
+  next_key,  ///< Behind the one given; the first without one.
+  typed,     ///< Runs a typed operation: see `TypedCall`.
   lock,
   unlock,
   recovered,
@@ -86,7 +87,8 @@ enum class Op : std::uint8_t {
 /// NOTE: wire structure.
 struct RequestHeader {
   Op op = Op::hello;
-  std::uint8_t reserved[3] = {};
+  std::uint8_t may_miss = 0;  ///< What is not there is no error, but `nothing`.
+  std::uint8_t reserved[2] = {};
   std::uint32_t thread = 0;  ///< The client's, for what belongs to threads.
   ObjectId object = 0;
   std::int64_t patience = never;  ///< Nanoseconds that a call may wait.
@@ -96,18 +98,16 @@ static_assert(sizeof(RequestHeader) == 24);
 
 /// How a call ended: the first byte of an answer. NOTE: wire structure.
 enum class Outcome : std::uint8_t {
-  done,     ///< What it gives follows.
-  nothing,  ///< Not in time, not there.
-  thrown,   ///< By what the client had the server run: an encoded exception follows.
+  done,           ///< What it gives follows.
+  done_granting,  ///< The same; at the end stand the ids of the objects to which it gives references, and how many in 32 bits.
+  nothing,        ///< Not in time, not there.
+  thrown,         ///< By the server, or by what the client had it run: an encoded exception follows.
+  failed,         ///< There was no memory to say how.
   // By the server; a sentence follows.
   usage_error,
-  invalid_argument,
-  out_of_range,
-  overflow_error,
   broken_barrier,
   shut_down,
   encoding_error,
-  failed,
   timeout_error,
   // By a pool.
   worker_lost,  ///< Its pid and exit code, each in 32 bits, come before the sentence.
