@@ -98,6 +98,8 @@ std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port) 
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> guard(found, [](addrinfo* list) {
     if (list != nullptr) ::freeaddrinfo(list);
   });
+  // RFC 6761: that name is this machine's, whatever the resolver is told. A bare system has no /etc/hosts that would tell it.
+  if (error != 0 && host == "localhost") return resolve("127.0.0.1", port);
   if (error == EAI_SYSTEM) throw std::system_error(errno, std::generic_category(), "getaddrinfo: host \"" + host + "\"");
   std::vector<SocketAddress> addresses;
   for (const addrinfo* entry = found; error == 0 && entry != nullptr; entry = entry->ai_next) {

@@ -47,7 +47,7 @@ import inspect
 print('is not None' in inspect.getsource(Listener.accept))
 for line in sys.stdin:
     family, word = line.rstrip('\n').split(' ')
-    with Listener(None if family == 'AF_UNIX' else ('localhost', 0), family, authkey=key_of(word)) as listener:
+    with Listener(None if family == 'AF_UNIX' else ('127.0.0.1', 0), family, authkey=key_of(word)) as listener:
         print(ours(listener.address))
         def attempt():
             with listener.accept() as connection: return echo(connection)
