@@ -1,8 +1,6 @@
 // What a message costs between two processes: round trips and one way, small and large, awake and asleep, beside CPython's Pipe,
 // Boost's message_queue, ZeroMQ where it is installed, and the floors: a cache line that goes to and fro, a bare ring, memcpy,
 // a futex and a socket that wake somebody. Needs two processors that have nothing else to do.
-#include <sys/resource.h>
-
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -19,9 +17,10 @@
 #include "bench/support/floors.hpp"
 #include "bench/support/helper.hpp"
 #include "bench/support/peer.hpp"
+#include "bench/support/processor_time.hpp"
 #include "bench/support/table.hpp"
 #ifdef IPC_BENCH_ZMQ
-#include "bench/support/zmq_pair.hpp"
+#include "bench/support/zmq.hpp"
 #endif
 
 namespace {
@@ -169,23 +168,14 @@ double copy() {
   });
 }
 
-/// Processor time of a process that is blocked for a second in recv.
+/// Of a process that is blocked for a second in recv.
 double blocked_for_a_second() {
   auto [ours, theirs] = ipc::Pipe();
-  Helper helper([&ours = ours, &theirs = theirs] {
-    ours.close();
-    rusage before{};
-    ::getrusage(RUSAGE_SELF, &before);
-    theirs.recv<int>();
-    rusage after{};
-    ::getrusage(RUSAGE_SELF, &after);
-    const auto seconds = [](timeval t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
-    theirs.send(seconds(after.ru_utime) + seconds(after.ru_stime) - seconds(before.ru_utime) - seconds(before.ru_stime));
-    theirs.recv<int>();
-  });
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  ours.send(1);
-  return ours.recv<double>();
+  return ipc::bench::processor_seconds([&theirs = theirs] { theirs.recv<int>(); },
+                                       [&ours = ours] {
+                                         std::this_thread::sleep_for(std::chrono::seconds(1));
+                                         ours.send(1);
+                                       });
 }
 
 }  // namespace
@@ -193,6 +183,7 @@ double blocked_for_a_second() {
 int main(int argc, char** argv) {
   ipc::init(argc, argv);
   const auto peers = ipc::bench::cpython_peers("connection.py");
+  ipc::bench::stay_on_own_cpu(0);
   const auto with_python = [&](std::vector<Contender> contenders, const char* function, int count, double wanted) {
     for (const auto& peer : peers) {
       contenders.push_back({peer->name(), [&peer, function, count] { return peer->seconds(function, count); }, wanted});

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,12 +16,13 @@
 #include <ipc/queue.hpp>
 
 #include "bench/support/peer.hpp"
+#include "bench/support/processor_time.hpp"
 #include "bench/support/stream.hpp"
 #include "bench/support/table.hpp"
 #include "ipc/os/futex.hpp"
 
 #ifdef IPC_BENCH_ZMQ
-#include "bench/support/zmq_socket.hpp"
+#include "bench/support/zmq.hpp"
 #endif
 
 namespace {
@@ -32,11 +32,14 @@ using ipc::bench::Stream;
 using Small = std::array<std::byte, 64>;
 using Clock = std::chrono::steady_clock;
 
-std::string own_name(const char* what) { return std::string("ipc-bench-") + what + "-" + std::to_string(::getpid()); }
+std::string own_name(const char* what) {
+  static int number = 0;
+  return std::string("ipc-bench-") + what + "-" + std::to_string(::getpid()) + "-" + std::to_string(++number);
+}
 
 /// So many producers as consumers of one of our queues, as deep as the others' are.
 template <class T>
-std::shared_ptr<Stream> ours(int sides, const T& item, int depth) {
+std::shared_ptr<Stream> ours(int sides, const T& item, int depth, Stream::Cpus cpus = Stream::Cpus::own) {
   const ipc::Queue<T> queue(depth);
   std::vector<Stream::Role> roles;
   for (int i = 0; i < sides; ++i) {
@@ -51,7 +54,7 @@ std::shared_ptr<Stream> ours(int sides, const T& item, int depth) {
       };
     });
   }
-  return std::make_shared<Stream>(roles);
+  return std::make_shared<Stream>(roles, cpus);
 }
 
 class BoostQueue {
@@ -68,7 +71,7 @@ class BoostQueue {
   boost::interprocess::message_queue queue_;
 };
 
-std::shared_ptr<Stream> boost_queue(int sides, std::size_t size, std::size_t depth) {
+std::shared_ptr<Stream> boost_queue(int sides, std::size_t size, std::size_t depth, Stream::Cpus cpus = Stream::Cpus::own) {
   const auto queue = std::make_shared<BoostQueue>(depth, size);
   std::vector<Stream::Role> roles;
   for (int i = 0; i < sides; ++i) {
@@ -87,7 +90,7 @@ std::shared_ptr<Stream> boost_queue(int sides, std::size_t size, std::size_t dep
       };
     });
   }
-  return std::make_shared<Stream>(roles);
+  return std::make_shared<Stream>(roles, cpus);
 }
 
 #ifdef IPC_BENCH_ZMQ
@@ -146,19 +149,6 @@ class Sleeper {
   ipc::Process process_;
 };
 
-/// Processor time of a process that waits for a second: for an item, or for room.
-double blocked_for_a_second(const std::function<void()>& wait) {
-  const ipc::RawValue<double> seconds;
-  ipc::Process process({.daemon = true}, [&] {
-    const std::clock_t before = std::clock();
-    wait();
-    seconds.value() = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
-  });
-  process.start();
-  process.join();
-  return seconds.value();
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -183,6 +173,12 @@ int main(int argc, char** argv) {
     row.push_back(other("ZeroMQ PUSH/PULL", zeromq(1, 64), 200'000, 1, 0));
 #endif
     table.row("64 B, 1 producer, 1 consumer", std::move(row));
+  }
+  {
+    // Where the two take turns, the one asleep while the other fills or empties the queue, nothing goes from CPU to CPU.
+    const auto us = ours(1, Small(), 1000, Stream::Cpus::one);
+    const auto them = boost_queue(1, 64, 1000, Stream::Cpus::one);
+    table.row("64 B, both on one CPU", {{"ipc", [us] { return us->seconds(400'000, 1); }}, other("message_queue", them, 400'000, 1, 0)});
   }
   {
     auto row = stream_row("two_to_two", 400'000, 2, 15, ours(2, Small(), 1000), 20'000);
@@ -250,8 +246,8 @@ int main(int argc, char** argv) {
     const ipc::Queue<int> empty;
     const ipc::Queue<int> full(1);
     full.put(1);
-    const double consumer = blocked_for_a_second([&] { static_cast<void>(empty.try_get_for(std::chrono::seconds(1))); });
-    const double producer = blocked_for_a_second([&] { static_cast<void>(full.try_put_for(2, std::chrono::seconds(1))); });
+    const double consumer = ipc::bench::processor_seconds([&] { static_cast<void>(empty.try_get_for(std::chrono::seconds(1))); });
+    const double producer = ipc::bench::processor_seconds([&] { static_cast<void>(full.try_put_for(2, std::chrono::seconds(1))); });
     std::printf("processor time of a consumer blocked for 1 s: %.2f ms, of a producer: %.2f ms\n", 1e3 * consumer, 1e3 * producer);
   }
 }

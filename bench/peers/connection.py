@@ -1,7 +1,7 @@
 """Messages through multiprocessing.Pipe, to a process that echoes them or counts them."""
 import multiprocessing
 
-from serve import serve
+from serve import serve, stay_on_own_cpu
 
 SMALL = bytes(64)
 LARGE = bytes(1 << 20)
@@ -34,9 +34,14 @@ def count_bytes(conn):
         conn.send(True)
 
 
+def on_second_cpu(target, conn):
+    stay_on_own_cpu(1)
+    target(conn)
+
+
 def start(target):
     ours, theirs = context.Pipe()
-    context.Process(target=target, args=(theirs,), daemon=True).start()
+    context.Process(target=on_second_cpu, args=(target, theirs), daemon=True).start()
     return ours
 
 
@@ -72,4 +77,5 @@ if __name__ == "__main__":
     echo = start(echo_bytes)
     objects = start(echo_objects)
     counter = start(count_bytes)
+    stay_on_own_cpu(0)
     serve({f.__name__: f for f in (round_trip, struct_round_trip, one_way, one_way_large)})

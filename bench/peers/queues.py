@@ -1,7 +1,7 @@
 """Items on their way through a queue."""
 import multiprocessing
 
-from serve import serve
+from serve import serve, stay_on_own_cpu
 
 context = multiprocessing.get_context("fork")
 
@@ -14,9 +14,9 @@ class Stream:
         self.queue = context.Queue()
         self.done = context.Semaphore(0)
         self.workers = []
-        for work in [self.produce, self.consume] * sides:
+        for side, work in enumerate([self.produce, self.consume] * sides):
             here, there = context.Pipe()
-            context.Process(target=self.run, args=(work, there, item), daemon=True).start()
+            context.Process(target=self.run, args=(side, work, there, item), daemon=True).start()
             self.workers.append(here)
 
     def produce(self, count, item):
@@ -27,7 +27,8 @@ class Stream:
         for _ in range(count):
             self.queue.get()
 
-    def run(self, work, orders, item):
+    def run(self, side, work, orders, item):
+        stay_on_own_cpu(side)
         while True:
             work(orders.recv(), item)
             self.done.release()

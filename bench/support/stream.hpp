@@ -9,6 +9,7 @@
 #include <ipc/semaphore.hpp>
 #include <ipc/value.hpp>
 
+#include "bench/support/own_cpu.hpp"
 #include "bench/support/table.hpp"
 
 namespace ipc::bench {
@@ -20,9 +21,11 @@ class Stream {
   /// What a process does: `prepare`, in the process itself, makes its work.
   using Role = std::function<Work()>;
 
-  explicit Stream(const std::vector<Role>& roles) {
+  /// Whether they take the CPUs one after the other, or all the first.
+  enum class Cpus { own, one };
+  explicit Stream(const std::vector<Role>& roles, Cpus cpus = Cpus::own) {
     for (const Role& role : roles) {
-      workers_.emplace_back(role, count_, done_);
+      workers_.emplace_back(role, cpus == Cpus::one ? 0 : static_cast<unsigned>(workers_.size()), count_, done_);
       workers_.back().process.start();
     }
     // A first round, so that everybody is connected to everybody.
@@ -42,8 +45,9 @@ class Stream {
 
  private:
   struct Worker {
-    Worker(const Role& role, const RawValue<int>& count, const Semaphore& done)
-        : process({.daemon = true}, [role, count, done, go = go] {
+    Worker(const Role& role, unsigned side, const RawValue<int>& count, const Semaphore& done)
+        : process({.daemon = true}, [role, side, count, done, go = go] {
+            stay_on_own_cpu(side);
             const Work work = role();
             for (;;) {
               go.acquire();

@@ -44,10 +44,19 @@ std::string wanted_text(double wanted) {
   return buffer;
 }
 
+void print_turns(const std::string& name, std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  std::printf("  %-18s all turns, ns:", name.c_str());
+  for (const double one : seconds) std::printf(" %.0f", 1e9 * one);
+  std::printf("\n");
+}
+
 }  // namespace
 
 Table::Table(std::string title) : turns_(least_turns) {
   if (const char* turns = std::getenv("IPC_BENCH_TURNS")) turns_ = std::max(turns_, std::atoi(turns));
+  only_ = std::getenv("IPC_BENCH_ROW");
+  all_turns_ = std::getenv("IPC_BENCH_SPREAD") != nullptr;
   utsname machine{};
   ::uname(&machine);
   std::printf("%s: %d turns, %u processors, Linux %s, compiler %s\n", title.c_str(), turns_, std::thread::hardware_concurrency(),
@@ -56,6 +65,7 @@ Table::Table(std::string title) : turns_(least_turns) {
 }
 
 void Table::row(const std::string& what, std::vector<Contender> contenders) {
+  if (only_ != nullptr && what.find(only_) == std::string::npos) return;
   std::vector<std::vector<double>> seconds(contenders.size());
   for (int turn = -1; turn < turns_; ++turn) {
     for (std::size_t i = 0; i < contenders.size(); ++i) {
@@ -72,6 +82,9 @@ void Table::row(const std::string& what, std::vector<Contender> contenders) {
     std::printf("%-34s %-22s %-18s %-22s %7.2f x %7.2f x %10s%s\n", i == 1 ? what.c_str() : "", i == 1 ? text(ours).c_str() : "",
                 contenders[i].name.c_str(), text(theirs).c_str(), faster, theirs.least / ours.least, wanted_text(wanted).c_str(),
                 wanted > 0 && faster < wanted ? "  MISSED" : "");
+  }
+  if (all_turns_) {
+    for (std::size_t i = 0; i < contenders.size(); ++i) print_turns(contenders[i].name, seconds[i]);
   }
   std::fflush(stdout);
 }

@@ -17,7 +17,8 @@ struct Contender {
 
 /// Runs the contenders of each row in turns (first, second, third, first, …), so that a machine that gets slower on the way
 /// gets slower for all of them; at least seven turns, after one that does not count. Prints median and minimum, as a table,
-/// and how many times faster the first contender is than each other one.
+/// and how many times faster the first contender is than each other one. Environment: IPC_BENCH_TURNS, more turns than seven;
+/// IPC_BENCH_ROW, only rows that have this text in their names; IPC_BENCH_SPREAD=1, the times of all turns as well.
 class Table {
  public:
   explicit Table(std::string title);
@@ -26,6 +27,8 @@ class Table {
 
  private:
   int turns_;
+  const char* only_ = nullptr;
+  bool all_turns_ = false;
 };
 
 /// Calls `f` so often and says how many seconds one call took.

@@ -32,8 +32,9 @@ class Backoff {
 };
 
 /// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
-/// zero where this process may use one CPU only (whoever could end the wait would need that CPU). Where spinning long has not
-/// paid, because whoever could end the wait has no CPU, it is tried again ever more rarely.
+/// zero on a machine with one CPU. Where spinning long has not paid, because whoever could end the wait has no CPU, it is tried
+/// again ever more rarely. A thread that may use one CPU only shares it with whoever could end the wait, or has been put on one of
+/// its own: there it learns which, so that spinning costs the one nothing to speak of, and the other has it.
 /// Belongs to one waiter; one thread at a time.
 class SpinBudget {
  public:
@@ -42,21 +43,28 @@ class SpinBudget {
   static constexpr std::chrono::nanoseconds limit = std::chrono::microseconds(50);
   static constexpr std::chrono::nanoseconds floor = std::chrono::microseconds(2);
 
+  SpinBudget() = default;
+  /// For a thread that may run on so many CPUs.
+  explicit SpinBudget(int cpus) noexcept {
+    if (cpus != 1) return;
+    floor_ = {};
+    most_mistrust_ = 1023;
+  }
+
   /// Spins until `ready()` or the budget is spent; returns whether `ready()`.
   template <class Ready>
   bool spin(Ready ready) {
     if (ready()) return true;
-    if (!useful()) return false;
+    if (!useful() || budget_ == std::chrono::nanoseconds(0)) {
+      started_ = Clock::now();
+      return false;
+    }
     // The clock is first looked at when the quickest answers have had their time: nobody listens meanwhile.
     Clock::time_point start{};
     for (bool first = true;; first = false) {
       for (int i = 0; i < 32; ++i) {
         cpu_relax();
-        if (ready()) {
-          budget_ = std::min(limit, budget_ * 2);
-          mistrust_ = 0;
-          return true;
-        }
+        if (ready()) return paid();
       }
       const auto now = Clock::now();
       if (first)
@@ -65,11 +73,11 @@ class SpinBudget {
         break;
     }
     if (budget_ > limit / 2) {
-      mistrust_ = std::min(2 * mistrust_ + 1, most_mistrust);
+      mistrust_ = std::min(2 * mistrust_ + 1, most_mistrust_);
       short_waits_due_ = mistrust_;
-      budget_ = floor;
+      budget_ = floor_;
     } else {
-      budget_ = std::max(floor, budget_ / 2);
+      budget_ = std::max(floor_, budget_ / 2);
     }
     started_ = start;
     return false;
@@ -84,15 +92,19 @@ class SpinBudget {
   }
 
  private:
+  bool paid() noexcept {
+    budget_ = std::min(limit, budget_ * 2);
+    mistrust_ = 0;
+    return true;
+  }
   static bool useful() noexcept {
-    // Counts the CPUs of the affinity mask, not of the machine.
     static const bool several = std::thread::hardware_concurrency() > 1;
     return several;
   }
 
-  static constexpr int most_mistrust = 63;
-
   std::chrono::nanoseconds budget_ = limit;
+  std::chrono::nanoseconds floor_ = floor;
+  int most_mistrust_ = 63;
   int mistrust_ = 0;         // Grows with each long spin that was in vain.
   int short_waits_due_ = 0;  // Before the next long spin.
   Clock::time_point started_{};

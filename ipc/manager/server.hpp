@@ -20,6 +20,7 @@
 #include "ipc/manager/client_line.hpp"
 #include "ipc/manager/machine.hpp"
 #include "ipc/manager/pool_keeper.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/epoll.hpp"
 #include "ipc/transport/endpoint.hpp"
 #include "ipc/transport/reception.hpp"
@@ -99,7 +100,7 @@ class Server final : Outlet {
   transport::ListeningSocket listening_;
   transport::Reception reception_;
   os::Epoll epoll_;
-  base::SpinBudget spin_;
+  base::SpinBudget spin_{os::allowed_cpus()};
   Fd timer_;
   Time timer_at_ = Time::max();
   bool welcoming_ = true;

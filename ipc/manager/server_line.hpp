@@ -7,6 +7,7 @@
 #include <ipc/detail/writer.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 
 namespace ipc::manager {
 
@@ -33,7 +34,7 @@ class ServerLine {
 
   std::unique_ptr<detail::ConnectionCore> socket_;
   std::unique_ptr<detail::ConnectionCore> rings_;
-  base::SpinBudget spin_;
+  base::SpinBudget spin_{os::allowed_cpus()};
   int calls_before_rings_;
 };
 

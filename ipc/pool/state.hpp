@@ -18,6 +18,7 @@
 #include <ipc/fd.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/fork_witness.hpp"
 #include "ipc/pool/link.hpp"
 #include "ipc/pool/scheduler.hpp"
@@ -181,7 +182,7 @@ class PoolState final : public detail::PoolCore {
   std::condition_variable background_turn_;
   Fd wake_;  // Ends whoever's poll.
   std::atomic<bool> woken_{false};
-  base::SpinBudget spin_;
+  base::SpinBudget spin_{os::allowed_cpus()};
   std::chrono::steady_clock::time_point deaths_noticed_{};
   std::uint64_t activity_ = 0;       // Counts the callers' doings…
   std::uint64_t activity_seen_ = 0;  // …as the background thread knows them.

@@ -14,6 +14,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/current.hpp"
 #include "ipc/os/resident.hpp"
 #include "ipc/os/stdio.hpp"
@@ -122,7 +123,7 @@ class Worker {
 
   transport::Channel channel_;
   Claims claims_;
-  base::SpinBudget spin_;
+  base::SpinBudget spin_{os::allowed_cpus()};
   std::uint64_t max_rss_;
   Clock::time_point rss_seen_{};
   bool full_ = false;

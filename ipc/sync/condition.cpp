@@ -11,6 +11,7 @@
 #include <ipc/rlock.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/futex.hpp"
 #include "ipc/shm/object.hpp"
 
@@ -79,7 +80,7 @@ class ConditionState::Memory {
 
  private:
   static base::SpinBudget& budget() noexcept {
-    static thread_local base::SpinBudget budget;
+    static thread_local base::SpinBudget budget(os::allowed_cpus());
     return budget;
   }
   WaiterSlot& slot(std::uint32_t i) const noexcept { return condition_.slot(i); }

@@ -9,6 +9,7 @@
 #include "ipc/base/kill_point.hpp"
 #include "ipc/base/sanitizer.hpp"
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/futex.hpp"
 
 namespace ipc::sync {
@@ -49,7 +50,7 @@ struct FutexPlatform {
   static void wake(Word& word) { os::futex_wake(word, os::wake_all); }
   static base::SpinBudget& spin_budget() {
     // A thread's own: what paid for its last waits is the best guess for the next, whatever it waits for.
-    static thread_local base::SpinBudget budget;
+    static thread_local base::SpinBudget budget(os::allowed_cpus());
     return budget;
   }
 };

@@ -8,6 +8,7 @@
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/current.hpp"
 #include "ipc/os/futex.hpp"
 #include "ipc/shm/object.hpp"
@@ -39,7 +40,7 @@ bool LockState::enter_again() noexcept {
 bool LockState::acquire_taken(detail::Deadline deadline) {
   if (deadline.expired()) return try_acquire();
   if (enter_again()) return true;
-  static thread_local base::SpinBudget budget;
+  static thread_local base::SpinBudget budget(os::allowed_cpus());
   if (impatient.load(std::memory_order_relaxed) != 0) let_impatient_pass(deadline);
   auto outcome = os::LockOutcome::not_acquired;
   base::Backoff backoff;

@@ -9,6 +9,7 @@
 #include "ipc/base/kill_point.hpp"
 #include "ipc/base/scope_exit.hpp"
 #include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/futex.hpp"
 #include "ipc/shm/object.hpp"
 
@@ -33,7 +34,7 @@ bool SemaphoreState::try_acquire() noexcept {
 }
 
 bool SemaphoreState::acquire(detail::Deadline deadline) {
-  static thread_local base::SpinBudget budget;
+  static thread_local base::SpinBudget budget(os::allowed_cpus());
   if (try_acquire()) return true;
   if (deadline.expired()) return false;
   base::Backoff backoff;

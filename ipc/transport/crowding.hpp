@@ -69,7 +69,7 @@ class Crowding {
     return false;
   }
 
-  base::SpinBudget budget_;
+  base::SpinBudget budget_{os::allowed_cpus()};
   bool spun_ = true;
   bool moved_ = false;             // The peer is no longer where it was last seen.
   std::uint64_t waits_since_ = 0;  // When the last wait on a crowded CPU began…
