@@ -114,6 +114,25 @@ TEST_CASE("Pipe: words that a hostile peer wrote are an error, never an access o
   CHECK(errors > 1000);
 }
 
+TEST_CASE("Pipe: a ring that is spoilt while a message is in hand ends no process, and the connection") {
+  auto ends = ipc::transport::make_pipe(true, ring);
+  ends.second->send_bytes(std::as_bytes(std::span("message", 7)));
+  ipc::detail::Writer writer;
+  ends.second->encode(writer);
+  const Message message = writer.take();
+  void* const at = ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_SHARED, message.fds[0].get(), 0);
+  REQUIRE(at != MAP_FAILED);
+  auto& receiver = *ends.first;
+  REQUIRE(receiver.fileno() >= 0);  // So that what is released is followed by a look at the ring.
+  REQUIRE(receiver.receive(ipc::detail::ConnectionCore::any_size, {}).bytes.size() == 7);
+  static_cast<PipeWords*>(at)->directions[1].ring.tail = 1'000'000;
+  // A destructor calls it: whatever left it would end the process.
+  REQUIRE_NOTHROW(receiver.release());
+  REQUIRE_FALSE(receiver.readable());
+  REQUIRE_THROWS_AS(receiver.poll(ipc::detail::Deadline::expired_already()), ipc::UsageError);
+  ::munmap(at, whole);
+}
+
 TEST_CASE("Pipe: what is no pipe's memory is not taken for one") {
   const auto decode = [](ipc::Fd memory) {
     Target target;
