@@ -6,7 +6,11 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/watchdog.hpp"
 
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <system_error>
 
 #include <ipc/main.hpp>
 
@@ -25,6 +29,16 @@ class WatchdogListener : public ListenerBase {
   void testCaseEnded(const Catch::TestCaseStats&) override { ipc::test::disarm_watchdog(); }
 };
 
+/// UBSan takes an object's table of functions for none when it cannot look at it through a pipe, once for each class: so it says of
+/// any program that has run out of descriptors and throws. This lets it look before.
+void show_exceptions_to_ubsan() {
+  try {
+    throw std::system_error(EMFILE, std::generic_category(), "looked at");
+  } catch (const std::exception& error) {
+    if (error.what() == nullptr || dynamic_cast<const std::system_error&>(error).code().value() != EMFILE) std::abort();
+  }
+}
+
 }  // namespace
 
 CATCH_REGISTER_LISTENER(WatchdogListener)
@@ -33,5 +47,6 @@ int main(int argc, char** argv) {
   // A shell that starts this in the background has its children ignore Ctrl-C, and so would all of the tests' own.
   std::signal(SIGINT, SIG_DFL);
   ipc::init(argc, argv);
+  show_exceptions_to_ubsan();
   return Catch::Session().run(argc, argv);
 }
