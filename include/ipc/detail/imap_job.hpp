@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -54,8 +55,9 @@ class ImapJob final : public Job {
   }
   /// Adds what was packed, and returns its tasks, to be submitted.
   Tasks add(Batch& batch) {
-    const Tasks tasks{end_ / chunksize_, (batch.elements.size() + chunksize_ - 1) / chunksize_};
-    end_ += batch.elements.size();
+    const std::size_t first = end();
+    const Tasks tasks{first / chunksize_, (batch.elements.size() + chunksize_ - 1) / chunksize_};
+    end_.store(first + batch.elements.size(), std::memory_order_relaxed);
     for (E& element : batch.elements) {
       if constexpr (encodes_user_code)
         items_.emplace_back();
@@ -65,7 +67,7 @@ class ImapJob final : public Job {
     for (Encoded& chunk : batch.encoded) encoded_.push_back(std::move(chunk));
     if (batch.error) {
       items_.emplace_back();
-      settle(end_, batch.error);
+      settle(end(), batch.error);
       release();
     }
     return tasks;
@@ -126,10 +128,11 @@ class ImapJob final : public Job {
     std::size_t count;
   };
 
+  std::size_t end() const noexcept { return end_.load(std::memory_order_relaxed); }
   /// At most as many as were pulled: the last chunk may be a short one.
   Bounds bounds(Tasks tasks) const {
     const std::size_t first = static_cast<std::size_t>(tasks.first) * chunksize_;
-    return {first, std::min(chunksize_, end_ - first)};
+    return {first, std::min(chunksize_, end() - first)};
   }
   template <class Position>
   void encode_elements(Position at, std::size_t count, Writer& out) const {
@@ -183,7 +186,9 @@ class ImapJob final : public Job {
   const std::size_t chunksize_;
   std::deque<Item> items_;  // From position `base_` on; behind the elements, perhaps, the input's own failure.
   std::size_t base_ = 0;
-  std::size_t end_ = 0;          // Elements that were added.
+  // Elements that were added. Stored under the pool's lock, and read without it where outcomes are decoded. Relaxed: whoever has got
+  // an outcome of a task has had the lock since that was added.
+  std::atomic<std::size_t> end_{0};
   std::deque<Encoded> encoded_;  // From task `encoded_base_` on.
   std::size_t encoded_base_ = 0;
   std::deque<Outcome> arrived_;
