@@ -13,10 +13,9 @@
 #include <ipc/manager.hpp>
 #include <ipc/process.hpp>
 
-#include "ipc/os/pidfd.hpp"
-#include "ipc/os/poll.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
+#include "tests/support/watched.hpp"
 
 using namespace std::chrono_literals;
 
@@ -25,6 +24,7 @@ namespace {
 using ipc::ListProxy;
 using ipc::Manager;
 using ipc::test::wait_until;
+using ipc::test::Watched;
 
 int square(int x) { return x * x; }
 int refuse_odd(int x) {
@@ -39,20 +39,6 @@ int die(int signal) {
 }
 int started = 0;
 void start_with(int number) { started = number; }
-
-/// Returns when all of them have ended; they live when this begins.
-class Watched {
- public:
-  explicit Watched(const std::vector<pid_t>& pids) {
-    for (const pid_t pid : pids) fds_.push_back(ipc::os::open_pidfd(pid));
-  }
-  void wait_for_end() const {
-    for (const ipc::Fd& fd : fds_) ipc::os::wait_readable(fd.get(), ipc::detail::Deadline::never());
-  }
-
- private:
-  std::vector<ipc::Fd> fds_;
-};
 
 TEST_CASE("TestSyncManagerTypes test_pool: every operation of a managed pool") {
   const Manager m;
