@@ -1,4 +1,5 @@
-// A manager's dict, list and lock from a client process, beside CPython's; four clients beside one; TCP beside a bare socket.
+// A manager's dict, list and lock from a client process, beside CPython's and Redis; four clients beside one; TCP beside a bare
+// socket.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,6 +19,9 @@
 #include <ipc/ipc.hpp>
 
 #include "bench/support/peer.hpp"
+#ifdef IPC_BENCH_REDIS
+#include "bench/support/redis.hpp"
+#endif
 #include "bench/support/table.hpp"
 
 namespace {
@@ -110,7 +114,11 @@ int main(int argc, char** argv) {
   ipc::init(argc, argv);
   using ipc::bench::Contender;
   using ipc::bench::time_each;
+  using Words = std::initializer_list<const char*>;
   const auto peers = ipc::bench::cpython_peers("manager.py");
+#ifdef IPC_BENCH_REDIS
+  const ipc::bench::Redis redis;
+#endif
   ipc::bench::Table table("manager");
 
   const ipc::Manager manager;
@@ -120,20 +128,39 @@ int main(int argc, char** argv) {
   const auto lock = manager.Lock();
   const auto far = remote.dict<std::string, int>({{"key", 1}});
 
-  const auto row = [&](const std::string& what, const std::string& function, double wanted, int count, const std::function<void()>& ours) {
+  // Commands are what does about the same in Redis.
+  const auto row = [&](const std::string& what, const std::string& function, double wanted, int count, const std::function<void()>& ours,
+                       std::initializer_list<Words> commands) {
     // Long enough for a turn to be more than its beginning, when all are asleep.
     std::vector<Contender> contenders{{"ipc", [&] { return time_each(20 * count, ours); }}};
     for (const auto& peer : peers) contenders.push_back({peer->name(), [&] { return peer->seconds(function, count / 2 + 1); }, wanted});
+#ifdef IPC_BENCH_REDIS
+    if (redis) {
+      const auto theirs = [&] {
+        for (const Words& command : commands) redis.command(command);
+      };
+      contenders.push_back({"Redis", [count, theirs] { return time_each(5 * count, theirs); }});
+    }
+#endif
+    static_cast<void>(commands);
     table.row(what, contenders);
   };
-  row("dict get", "dict_get", 15, 2000, [&] { dict.get("key"); });
-  row("dict set", "dict_set", 15, 2000, [&] { dict.set("key", 2); });
-  row("list get", "list_get", 15, 2000, [&] { list.get(1); });
-  row("lock and unlock", "lock_unlock", 15, 1000, [&] {
-    lock.lock();
-    lock.unlock();
-  });
-  row("a new list and its end", "new_list", 100, 400, [&] { manager.list<int>(); });
+#ifdef IPC_BENCH_REDIS
+  if (redis) {
+    redis.command({"HSET", "dict", "key", "1"});
+    redis.command({"RPUSH", "list", "1", "2", "3"});
+  }
+#endif
+  row("dict get", "dict_get", 15, 2000, [&] { dict.get("key"); }, {{"HGET", "dict", "key"}});
+  row("dict set", "dict_set", 15, 2000, [&] { dict.set("key", 2); }, {{"HSET", "dict", "key", "2"}});
+  row("list get", "list_get", 15, 2000, [&] { list.get(1); }, {{"LINDEX", "list", "1"}});
+  row("lock and unlock", "lock_unlock", 15, 1000,
+      [&] {
+        lock.lock();
+        lock.unlock();
+      },
+      {{"SET", "lock", "me", "NX"}, {"DEL", "lock"}});
+  row("a new list and its end", "new_list", 100, 400, [&] { manager.list<int>(); }, {{"RPUSH", "new", "1"}, {"DEL", "new"}});
   const BareTcp bare;
   std::vector<Contender> tcp{{"ipc", [&] { return time_each(5000, [&] { far.get("key"); }); }},
                              {"bare socket", [&] { return time_each(5000, [&] { bare.round_trip(); }); }, 0.77}};

@@ -15,6 +15,7 @@
 #include "ipc/manager/remote_store.hpp"
 #include "ipc/os/child.hpp"
 #include "ipc/os/current.hpp"
+#include "ipc/os/descriptor_limit.hpp"
 #include "ipc/os/pidfd.hpp"
 #include "ipc/os/signals.hpp"
 #include "ipc/os/socket.hpp"
@@ -40,6 +41,8 @@ int serve_as(process::Birth birth, const Fd& starter, const ServerOptions& optio
   try {
     if (options.initializer) options.initializer();
     server = std::make_unique<Server>(options);
+    // Each connection may have a socket, a doorbell and memory. The server's children were forked from what is before this.
+    os::allow_descriptors(3 * options.max_connections + 256);
     news.raw(Start::listening);
     detail::encode(news, server->address());
   } catch (...) {

@@ -18,6 +18,7 @@
 #include <ipc/process.hpp>
 
 #include "ipc/manager/greeting.hpp"
+#include "ipc/os/descriptor_limit.hpp"
 #include "ipc/os/poll.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/crew.hpp"
@@ -141,17 +142,8 @@ TEST_CASE("random requests neither stop the server nor reach others' objects") {
   CHECK(list.to_vector() == std::vector<int>{1});
 }
 
-/// For tests with many connections.
-void want_descriptors(rlim_t count) {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= count) return;
-  limit.rlim_cur = std::min(count, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 TEST_CASE("a thousand silent connections cost the others nothing, and are ended") {
-  want_descriptors(4096);
+  ipc::os::allow_descriptors(4096);
   const auto key = GENERATE(std::optional<std::string>(), std::optional<std::string>("key"));
   ipc::ManagerOptions options{.handshake_timeout = 1s};
   if (key) {
@@ -273,6 +265,21 @@ TEST_CASE("connections beyond the limit are closed, and there is room again when
     second.recv_bytes();
     CHECK_THROWS_AS(ipc::Manager::connect(m.address()).number_of_objects(), ipc::ManagerLost);
     CHECK(list.get(0) == 1);
+  }
+}
+
+TEST_CASE("how many clients a manager takes is for max_connections to say, not for the descriptors that its maker may have") {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit few{64, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  const ipc::Manager m;
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  std::vector<Connection> clients;
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    clients.push_back(ipc::Client(m.address()));
+    clients.back().send_bytes(hello(i));
+    clients.back().recv_bytes();
   }
 }
 
