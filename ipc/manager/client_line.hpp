@@ -55,6 +55,8 @@ class ClientLine {
   [[nodiscard]] bool quieten() noexcept { return rings_ != nullptr ? rings_->ask_for_bell() : !stirs(); }
   transport::WaryPipe* rings() const noexcept { return rings_.get(); }
   int socket() const noexcept { return wire_.fd(); }
+  /// See `transport::Crowding`.
+  std::uint32_t cpu() const noexcept { return rings_ != nullptr ? rings_->peer_cpu() : 0; }
 
  private:
   Heard listen_at_rings();

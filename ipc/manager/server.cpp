@@ -6,10 +6,12 @@
 
 #include <ipc/error.hpp>
 
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/random.hpp"
 #include "ipc/os/stream_socket.hpp"
 #include "ipc/os/timer_fd.hpp"
 #include "ipc/transport/address.hpp"
+#include "ipc/transport/crowding.hpp"
 
 namespace ipc::manager {
 namespace {
@@ -25,6 +27,11 @@ constexpr unsigned rounds_between_looks = 32;
 /// …and a client that has said nothing for so many turns of theirs has to ring.
 constexpr unsigned silence_allowed = 8;
 constexpr unsigned looks_between_calls = 16;
+
+/// Fewer may be over before it is worth while to go to another CPU.
+constexpr unsigned crowded_waits_until_move = 16;
+constexpr std::chrono::nanoseconds first_move_interval = std::chrono::milliseconds(1);
+constexpr std::chrono::nanoseconds longest_move_interval = std::chrono::seconds(1);
 
 detail::ServerId fresh_id() {
   detail::ServerId id{};
@@ -112,11 +119,31 @@ std::size_t Server::wait(std::span<std::uint64_t> tags, bool talking) {
     return (count = epoll_.wait(tags, false)) != 0;
   };
   // A kernel wake takes longer than most calls: whoever has just asked may ask again.
-  if (spin_.spin(ready)) return count;
+  const bool crowded = is_crowded();
+  if (!crowded) crowded_waits_ = 0;
+  if ((!crowded || move()) && spin_.spin(ready)) return count;
   if (!all_asleep()) return 0;
   count = epoll_.wait(tags, true);
   spin_.woke();
   return count;
+}
+
+bool Server::is_crowded() const noexcept {
+  if (lively_.empty()) return false;
+  const auto here = transport::Crowding::here();
+  return std::ranges::all_of(lively_, [&](const Client* client) { return client->line.cpu() == here; });
+}
+
+bool Server::move() noexcept {
+  if (++crowded_waits_ < crowded_waits_until_move) return false;
+  crowded_waits_ = 0;
+  const Time now = Deadline::Clock::now();
+  if (now < may_move_at_) return false;
+  // After a time of peace it is as if it had never moved.
+  const bool again = now - may_move_at_ < longest_move_interval;
+  move_interval_ = again ? std::min(2 * move_interval_, longest_move_interval) : first_move_interval;
+  may_move_at_ = now + move_interval_;
+  return os::leave_cpu();
 }
 
 void Server::welcome() {

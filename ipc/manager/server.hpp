@@ -50,6 +50,10 @@ void require_key(const ServerOptions& options);
 /// Of the clients that have rings, those who have just said something are *lively*: they are looked at in turns, without a
 /// system call. Whoever says nothing for a while is asked to ring its doorbell next time; so are all before the server sleeps.
 /// So are those whose next request is already in what TLS has read.
+///
+/// Kernels, on virtual machines above all, like to put two that wake each other on one CPU, where each call costs two changes of
+/// context. A server that sees itself there with all who talk to it goes to another CPU that it may use, and from then on both
+/// sides may spin; where it finds no peace there either, it tries that ever more rarely.
 class Server final : Outlet {
  public:
   /// Listens. Throws as `Listener`; `UsageError` for TCP without an authkey.
@@ -91,6 +95,10 @@ class Server final : Outlet {
   void bury();
   void expire();
   void set_timer();
+  /// Whether all who may ask next are on this CPU, and need it for that.
+  bool is_crowded() const noexcept;
+  /// Goes to another CPU, if that has been so for a while; whether it did.
+  bool move() noexcept;
   /// Tags of what is ready. With none, somebody has said something in its rings.
   std::size_t wait(std::span<std::uint64_t> tags, bool talking);
 
@@ -101,6 +109,9 @@ class Server final : Outlet {
   transport::Reception reception_;
   os::Epoll epoll_;
   base::SpinBudget spin_{os::allowed_cpus()};
+  unsigned crowded_waits_ = 0;
+  Time may_move_at_{};
+  std::chrono::nanoseconds move_interval_{};
   Fd timer_;
   Time timer_at_ = Time::max();
   bool welcoming_ = true;

@@ -102,7 +102,11 @@ int online_cpus() noexcept { return std::max(1, static_cast<int>(::sysconf(_SC_N
 
 unsigned current_cpu() noexcept { return static_cast<unsigned>(::sched_getcpu()); }
 
-int allowed_cpus() noexcept {
+namespace {
+
+/// Calls `use(set, size)` with the calling thread's affinity mask; false when it cannot be had.
+template <class Use>
+bool with_affinity(Use use) noexcept {
   // The kernel refuses a set that is smaller than its own.
   for (std::size_t cpus = 1024; cpus <= (1u << 20); cpus *= 4) {
     cpu_set_t* set = CPU_ALLOC(cpus);
@@ -110,12 +114,33 @@ int allowed_cpus() noexcept {
     const std::size_t size = CPU_ALLOC_SIZE(cpus);
     const bool got = ::sched_getaffinity(0, size, set) == 0;
     const bool too_small = !got && errno == EINVAL;
-    const int count = got ? CPU_COUNT_S(size, set) : 0;
+    if (got) use(*set, size);
     CPU_FREE(set);
-    if (got && count > 0) return count;
+    if (got) return true;
     if (!too_small) break;
   }
-  return online_cpus();
+  return false;
+}
+
+}  // namespace
+
+int allowed_cpus() noexcept {
+  int count = 0;
+  with_affinity([&](const cpu_set_t& set, std::size_t size) { count = CPU_COUNT_S(size, &set); });
+  return count > 0 ? count : online_cpus();
+}
+
+bool leave_cpu() noexcept {
+  bool left = false;
+  with_affinity([&](cpu_set_t& set, std::size_t size) {
+    const unsigned here = current_cpu();
+    if (CPU_COUNT_S(size, &set) < 2 || !CPU_ISSET_S(here, size, &set)) return;
+    CPU_CLR_S(here, size, &set);
+    left = ::sched_setaffinity(0, size, &set) == 0;
+    CPU_SET_S(here, size, &set);
+    ::sched_setaffinity(0, size, &set);
+  });
+  return left;
 }
 
 std::optional<int> parse_cpu_max(std::string_view text) {

@@ -12,6 +12,9 @@ int online_cpus() noexcept;
 int allowed_cpus() noexcept;
 /// The CPU that the calling thread runs on at this moment.
 unsigned current_cpu() noexcept;
+/// Has the kernel go on with this thread on another CPU of its affinity mask, now; false where there is no other. What it may
+/// use later is as before.
+bool leave_cpu() noexcept;
 
 /// How many CPUs' worth of time the process's control groups grant, rounded up; nothing where they set no limit.
 /// `root` stands for "/", so that tests can bring files of their own.

@@ -9,6 +9,7 @@
 #include <ipc/detail/connection_core.hpp>
 
 #include "ipc/os/socket.hpp"
+#include "ipc/transport/crowding.hpp"
 #include "ipc/transport/pipe.hpp"
 
 namespace ipc::transport {
@@ -73,6 +74,11 @@ bool WaryPipe::stirs() noexcept {
   }
 }
 
+std::uint32_t WaryPipe::peer_cpu() const noexcept {
+  // relaxed: a hint, and whatever stands there is one.
+  return memory_.words().directions[1].producer.cpu.load(std::memory_order_relaxed);
+}
+
 bool WaryPipe::ask_for_bell() noexcept {
   // Whoever waits for room must know now.
   memory_.words().directions[1].rare.room.notify_all();
@@ -103,6 +109,8 @@ bool WaryPipe::send(std::span<const std::byte> message) {
   if (!message.empty()) std::memcpy(room.data() + sizeof header, message.data(), message.size());
   outgoing_.advance(total);
   if (outgoing_.publish_and_ask()) {
+    // relaxed: a hint.
+    memory_.words().directions[0].producer.cpu.store(Crowding::here(), std::memory_order_relaxed);
     // A socket full of unread doorbells is a doorbell; that nobody is there any more, it will tell itself.
     const PipePacket packet;
     os::send_packet(socket_.get(), std::as_bytes(std::span(&packet, 1)), {}, false);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -37,6 +38,8 @@ class WaryPipe {
   /// To be called when the socket is readable. False when the other end has gone. Throws what recvmsg does.
   bool answer_bell();
   int socket() const noexcept { return socket_.get(); }
+  /// Where the other end was when it rang last, as `Crowding` says it.
+  std::uint32_t peer_cpu() const noexcept;
 
   /// False when there is no room, because the other end has not taken what it got before.
   bool send(std::span<const std::byte> message);
