@@ -18,6 +18,7 @@
 
 #include <ipc/ipc.hpp>
 
+#include "bench/support/own_cpu.hpp"
 #include "bench/support/peer.hpp"
 #ifdef IPC_BENCH_REDIS
 #include "bench/support/redis.hpp"
@@ -31,7 +32,11 @@ using Clock = std::chrono::steady_clock;
 /// A message of the size of a request, and one back, between two processes that block in between.
 class BareTcp {
  public:
-  BareTcp() : echo_({.daemon = true}, [this] { echo(accept_one()); }) {
+  BareTcp()
+      : echo_({.daemon = true}, [this] {
+          ipc::bench::stay_on_own_cpu(1);
+          echo(accept_one());
+        }) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in place{};
     place.sin_family = AF_INET;
@@ -116,6 +121,7 @@ int main(int argc, char** argv) {
   using ipc::bench::time_each;
   using Words = std::initializer_list<const char*>;
   const auto peers = ipc::bench::cpython_peers("manager.py");
+  ipc::bench::stay_on_own_cpu(0);
 #ifdef IPC_BENCH_REDIS
   const ipc::bench::Redis redis;
 #endif
@@ -123,6 +129,8 @@ int main(int argc, char** argv) {
 
   const ipc::Manager manager;
   const ipc::Manager remote({.address = "tcp://127.0.0.1:0", .authkey = "key"});
+  // Servers have a processor of their own; clients are on another.
+  for (const auto& server : {manager, remote}) server.object<int>().call([](int&) { ipc::bench::stay_on_own_cpu(1); });
   const auto dict = manager.dict<std::string, int>({{"key", 1}});
   const auto list = manager.list<int>({1, 2, 3});
   const auto lock = manager.Lock();

@@ -2,7 +2,7 @@
 import multiprocessing
 from multiprocessing.managers import SyncManager
 
-from serve import serve
+from serve import serve, stay_on_own_cpu
 
 
 def dict_get(count):
@@ -38,9 +38,13 @@ def dict_get_tcp(count):
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("fork")
+    # Servers have a processor of their own; the client is on another.
     remote = SyncManager(address=("127.0.0.1", 0), ctx=context)
-    remote.start()
-    with context.Manager() as manager:
+    remote.start(stay_on_own_cpu, (1,))
+    manager = SyncManager(ctx=context)
+    manager.start(stay_on_own_cpu, (1,))
+    stay_on_own_cpu(0)
+    with manager:
         shared_dict = manager.dict({"key": 1})
         shared_list = manager.list([1, 2, 3])
         lock = manager.Lock()

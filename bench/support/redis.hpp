@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bench/support/helper.hpp"
+#include "bench/support/own_cpu.hpp"
 
 namespace ipc::bench {
 
@@ -63,6 +64,7 @@ class Redis {
   std::string folder_ = make_folder();
   std::string socket_ = folder_ + "/redis";
   Helper server_{[this] {
+    stay_on_own_cpu(1);
     static_cast<void>(std::freopen("/dev/null", "w", stdout));
     ::execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_.c_str(), "--save", "", "--appendonly", "no", "--dir",
              folder_.c_str(), static_cast<char*>(nullptr));
