@@ -2,7 +2,6 @@
 #include <ipc/queue.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -178,13 +177,6 @@ TEST_CASE("Queue: at the limit of its descriptors a consumer leaves the item in 
   std::vector<Fd> fds;
   for (int i = 0; i < 20; ++i) fds.push_back(numbered_file(i));
   queue.put(std::move(fds));
-  // UBSan looks through a pipe whether an object's table of functions can be read, once for each class, and takes it for none when
-  // there is no descriptor for one (so it says of any program that throws then): so it looks before.
-  try {
-    throw std::system_error(EMFILE, std::generic_category(), "looked at");
-  } catch (const std::exception& error) {
-    REQUIRE(std::string_view(error.what()).starts_with("looked at"));
-  }
   std::vector<Fd> fill;
   try {
     for (;;) fill.push_back(numbered_file(1));
