@@ -152,6 +152,7 @@ WaitHook QueueHandle::ipc_wait_hook() const {
   hook.fd = core_->watch();
   hook.object = core_.get();
   hook.arm = [](void* object) { return core_of(object).ready(); };
+  hook.glance = hook.arm;
   hook.ready = [](void* object) { return core_of(object).ready_after_bell(); };
   return hook;
 }

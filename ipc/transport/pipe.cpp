@@ -71,7 +71,8 @@ class PipeConnection final : public detail::ConnectionCore {
             .object = &receiver(),
             .arm = [](void* object) { return static_cast<PipeReceiver*>(object)->arm(); },
             .disarm = nullptr,
-            .ready = [](void* object) { return static_cast<PipeReceiver*>(object)->ready(); }};
+            .ready = [](void* object) { return static_cast<PipeReceiver*>(object)->ready(); },
+            .glance = [](void* object) { return static_cast<PipeReceiver*>(object)->glance(); }};
   }
   int fileno() override {
     if (receiver_) receiver_->watch();

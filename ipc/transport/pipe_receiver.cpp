@@ -248,6 +248,14 @@ void PipeReceiver::watch() {
   keep_silent();
 }
 
+bool PipeReceiver::glance() {
+  ring_.resume();
+  if (has(1)) return true;
+  // Whoever waits for room must know now: nothing more is coming from here.
+  if (std::exchange(unnoticed_, 0) != 0) direction_->rare.room.notify_all();
+  return false;
+}
+
 bool PipeReceiver::arm() {
   ring_.resume();
   unnoticed_ = 0;

@@ -33,6 +33,8 @@ class PipeReceiver {
   /// From now on the socket is readable exactly when there is something to receive.
   void watch();
 
+  /// Whether there is something to receive, as far as one can see without asking for it.
+  bool glance();
   /// Whether there is something to receive; otherwise the socket becomes readable when there may be.
   bool arm();
   /// After the socket became readable: whether there is something to receive, or it was for nothing.

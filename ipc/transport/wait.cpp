@@ -1,11 +1,15 @@
 #include <ipc/wait.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "ipc/base/scope_exit.hpp"
+#include "ipc/base/spin.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/poll.hpp"
 
 namespace ipc {
@@ -34,6 +38,17 @@ bool poll_others(std::span<const Waitable> objects, std::vector<bool>& ready, De
   return any;
 }
 
+/// Where all of them can be looked at without the kernel, spins for the first of them, as `recv` and `get` would. Whether it did
+/// so in vain: then `budget` wants to know how the wait ended.
+bool spun_in_vain(std::span<const Waitable> objects, Deadline deadline, base::SpinBudget& budget) {
+  if (deadline.expired()) return false;
+  const auto can = [](const Waitable& object) { return object.hook().glance != nullptr; };
+  if (objects.empty() || !std::all_of(objects.begin(), objects.end(), can)) return false;
+  return !budget.spin([objects] {
+    return std::any_of(objects.begin(), objects.end(), [](const Waitable& object) { return object.hook().glance(object.hook().object); });
+  });
+}
+
 }  // namespace
 
 std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Deadline deadline) {
@@ -42,6 +57,8 @@ std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Deadlin
       if (object.hook().disarm != nullptr) object.hook().disarm(object.hook().object);
     }
   });
+  static thread_local base::SpinBudget budget(os::allowed_cpus());
+  bool in_vain = spun_in_vain(objects, deadline, budget);
   std::vector<bool> ready(objects.size());
   for (;;) {
     bool any = false;
@@ -54,7 +71,9 @@ std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Deadlin
     }
     // Those that only the kernel knows about are looked at too, without waiting: all that are ready are to be returned.
     if (all_tell && any) break;
-    if (poll_others(objects, ready, any ? Deadline::expired_already() : deadline) || any || deadline.expired()) break;
+    const bool come = poll_others(objects, ready, any ? Deadline::expired_already() : deadline);
+    if (std::exchange(in_vain, false) && come) budget.woke();
+    if (come || any || deadline.expired()) break;
   }
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < objects.size(); ++i) {

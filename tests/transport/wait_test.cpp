@@ -1,11 +1,13 @@
 // CPython's TestWait, by its names, and what it leaves open.
 #include <ipc/wait.hpp>
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <random>
 #include <string>
@@ -44,14 +46,18 @@ struct Epoll {
 
 }  // namespace
 
-TEST_CASE("wait: test_wait") {
+TEST_CASE("wait: test_wait, test_wait_slow") {
+  const bool slow = GENERATE(false, true);
   std::vector<Connection> readers;
   std::vector<ForkedChild> children;
   for (int i = 0; i < 4; ++i) {
     auto [r, w] = ipc::Pipe(false);
-    children.emplace_back([&r = r, &w = w, i] {
+    children.emplace_back([&r = r, &w = w, i, slow] {
       r.close();
-      for (int j = 0; j < 10; ++j) w.send(std::pair(j, i));
+      for (int j = 0; j < 10; ++j) {
+        if (slow) std::this_thread::sleep_for(std::chrono::milliseconds((j * 7 + i * 3) % 10));
+        w.send(std::pair(j, i));
+      }
     });
     w.close();
     readers.push_back(std::move(r));
@@ -77,19 +83,45 @@ TEST_CASE("wait: test_wait") {
   CHECK(messages == expected);
 }
 
-TEST_CASE("wait: test_wait_socket") {
+TEST_CASE("wait: test_wait_socket, test_wait_socket_slow") {
+  const bool slow = GENERATE(false, true);
   int ends[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
   const ipc::Fd here(ends[0]);
   ipc::Fd there(ends[1]);
   CHECK(ipc::wait({here.get()}, 0s).empty());
-  ForkedChild child([&] { return ::write(there.get(), "x", 1) == 1 ? 0 : 1; });
+  ForkedChild child([&] {
+    if (slow) std::this_thread::sleep_for(20ms);
+    return ::write(there.get(), "x", 1) == 1 ? 0 : 1;
+  });
   CHECK(ipc::wait({here}) == Indices{0});
   char c = 0;
   CHECK(::read(here.get(), &c, 1) == 1);
   there.reset();
   child.wait();
   CHECK(ipc::wait({here}) == Indices{0});  // The end of file.
+}
+
+TEST_CASE("wait: test_poll_eintr") {
+  static std::atomic<int> signals{0};
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) { ++signals; };
+  REQUIRE(::sigaction(SIGUSR1, &action, &before) == 0);  // Without SA_RESTART.
+  auto [a, b] = ipc::Pipe();
+  ForkedChild child([&b = b, waiter = ::getpid()] {
+    for (int i = 0; i < 20; ++i) {
+      ::kill(waiter, SIGUSR1);
+      std::this_thread::sleep_for(1ms);
+    }
+    b.send(1);
+  });
+  CHECK(ipc::wait({a}) == Indices{0});
+  CHECK(a.poll(1h));
+  CHECK(a.recv<int>() == 1);
+  CHECK(child.wait() == 0);
+  CHECK(signals > 0);
+  ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST_CASE("wait: test_wait_timeout") {
