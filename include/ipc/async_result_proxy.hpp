@@ -50,6 +50,9 @@ R outcome_of(Reply& reply) {
 /// The outcome, some time, of a call on a managed pool: a value or an exception. A proxy: any process may wait for it, and
 /// get it, as often as it likes. The outcome lives as long as a proxy of it does; the call goes on without one.
 /// What `AsyncResult` says of errors holds here; for the rest see `ListProxy`.
+///
+/// Nothing of a pool runs in this process, so there is nobody to call back: instead of `on_result`, `as_completed` and `ipc::wait`,
+/// use `PoolProxy::imap_unordered`, which gives results as they come, or a thread that waits.
 template <class R>
 class AsyncResultProxy : public detail::ProxyBase {
   using Op = detail::Op;

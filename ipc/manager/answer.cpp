@@ -106,8 +106,7 @@ void write_error(Writer& out, const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const Thrown& thrown) {
-    out.raw(Outcome::thrown);
-    detail::encode_exception(out, thrown.exception, process::identity().name, os::process_id());
+    out.bytes(thrown.answer.data(), thrown.answer.size());
   } catch (const RemoteError&) {  // By code of a client's, in a worker of a pool.
     out.raw(Outcome::thrown);
     detail::encode_exception(out, error, process::identity().name, os::process_id());

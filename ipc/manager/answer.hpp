@@ -51,7 +51,7 @@ class Answer {
 
 /// What code of a client's threw, as opposed to the server: it goes back as thrown there, whatever it is.
 struct Thrown {
-  std::exception_ptr exception;
+  Bytes answer;  ///< As `write_error` writes it.
 };
 
 /// What `exception_of` understands.

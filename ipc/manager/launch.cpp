@@ -10,6 +10,7 @@
 
 #include <ipc/detail/codec.hpp>
 #include <ipc/detail/exception.hpp>
+#include <ipc/detail/throw_probe.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/manager/remote_store.hpp"
@@ -36,6 +37,7 @@ int serve_as(process::Birth birth, const Fd& starter, const ServerOptions& optio
   const Fd watched = os::open_parent_pidfd(parent);
   if (!watched) return 1;
   os::set_thread_name("ipc-manager");
+  detail::trace_throws(true);
   detail::Writer news;
   std::unique_ptr<Server> server;
   try {

@@ -5,9 +5,13 @@
 #include <stdexcept>
 
 #include <ipc/detail/callable.hpp>
+#include <ipc/detail/exception.hpp>
+#include <ipc/detail/throw_probe.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/manager/machine.hpp"
+#include "ipc/os/current.hpp"
+#include "ipc/process/identity.hpp"
 
 namespace ipc::manager {
 
@@ -52,8 +56,13 @@ void Call::run(detail::TypedCall& operation) {
 void run_operation(detail::TypedOperation operation, detail::TypedCall& call) {
   try {
     operation(call);
+  } catch (const detail::ThrowProbe&) {
   } catch (...) {
-    throw Thrown{std::current_exception()};
+    // Here and not later: where it was thrown is known in its handler only.
+    detail::Writer out;
+    out.raw(Outcome::thrown);
+    detail::encode_exception(out, std::current_exception(), process::identity().name, os::process_id());
+    throw Thrown{out.take().bytes};
   }
 }
 

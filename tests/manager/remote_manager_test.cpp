@@ -42,6 +42,7 @@ TEST_CASE("test_mymanager: methods of a class of one's own, their results and wh
   } catch (const ipc::RemoteError& error) {
     CHECK(error.what() == std::string("g()"));
     CHECK(error.process_name().starts_with("Manager-"));
+    CHECK(error.backtrace().find("FooBar::g") != std::string::npos);
   }
 }
 
