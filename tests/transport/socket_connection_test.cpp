@@ -25,6 +25,7 @@
 #include "tests/support/carry.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
+#include "tests/support/kill_storm.hpp"
 #include "tests/transport/bytes_of.hpp"
 #include "tests/transport/sockets.hpp"
 
@@ -357,7 +358,8 @@ bool is_whole(const Bytes& message) {
 
 TEST_CASE("either end is killed at random points under load: the other is told, and never gets half a message") {
   std::mt19937 random(20240607);
-  for (int round = 0; round < 100; ++round) {
+  const int rounds = ipc::test::KillStorm::kills(100);
+  for (int round = 0; round < rounds; ++round) {
     const bool kill_sender = round % 2 == 0;
     auto [a, b] = connected(families[static_cast<std::size_t>(round / 2 % 2)]);
     ForkedChild child([&, &mine = a, &other = b] {
