@@ -1,37 +1,23 @@
 #include "ipc/transport/crowding.hpp"
 
-#include <sched.h>
-
 #include <array>
-#include <chrono>
 #include <thread>
 
 #include "tests/support/catch.hpp"
 
-using ipc::base::ticks;
-using ipc::base::ticks_in_ten_microseconds;
 using ipc::detail::Deadline;
-using ipc::transport::Crowding;
 
 namespace {
 
-/// Keeps this thread where it is, so that it knows where that is.
-class OneCpu {
- public:
-  OneCpu() {
-    ::sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
-    ::sched_setaffinity(0, sizeof one, &one);
-  }
-  OneCpu(const OneCpu&) = delete;
-  OneCpu& operator=(const OneCpu&) = delete;
-  ~OneCpu() { ::sched_setaffinity(0, sizeof before_, &before_); }
-
- private:
-  cpu_set_t before_{};
+/// A CPU on which only this test runs, for nothing else may come in between, and time passes as it wants it.
+struct Place {
+  static constexpr std::uint64_t microsecond = 100;
+  static inline std::uint64_t time = 1'000'000;
+  static std::uint32_t cpu() noexcept { return 3; }
+  static std::uint64_t ticks() noexcept { return time += microsecond; }
+  static std::uint64_t millisecond() noexcept { return 1000 * microsecond; }
 };
+using Crowding = ipc::transport::BasicCrowding<Place>;
 
 /// How often a waiter looks, whose peer was seen `there`.
 int looks(Crowding& crowding, std::uint32_t there) {
@@ -49,7 +35,6 @@ int looks(Crowding& crowding, std::uint32_t there) {
 }  // namespace
 
 TEST_CASE("Crowding: a waiter spins for somebody on another CPU, or nobody knows where, and not against one on its own") {
-  const OneCpu here;
   if (std::thread::hardware_concurrency() < 2) return;
   std::array<Crowding, 3> waiters;
   REQUIRE(looks(waiters[0], 0) > 1);
@@ -64,18 +49,25 @@ TEST_CASE("Crowding: what is there already is found wherever the peer is") {
 }
 
 TEST_CASE("Crowding: two that go on waking each other on one CPU without a pause, and only they, stay on it for a while") {
-  const OneCpu here;
   const auto there = Crowding::here();
   Crowding crowding;
-  int stays = 0;
-  int calls = 0;
-  // Waits that end at once, one behind the other; a pause of the machine's only makes it begin anew.
-  while (stays == 0) {
-    ++calls;
-    stays += looks(crowding, there) > 0 ? 1 : 0;
-    crowding.woke(true);
+  // Waits of 20 us, one behind the other.
+  const auto wait = [&](Crowding& waiter) {
+    const int count = looks(waiter, there);
+    Place::time += 20 * Place::microsecond;
+    waiter.woke(true);
+    return count;
+  };
+  for (int stay = 0; stay < 3; ++stay) {
+    const auto begin = Place::time;
+    while (wait(crowding) == 0) {
+    }
+    // Ever more rarely, and not for longer than some ticks of the kernel's clock.
+    const auto past = (Place::time - begin) / Place::millisecond();
+    CAPTURE(stay, past);
+    REQUIRE(past + 1 >= (10u << stay));
+    REQUIRE(past <= (10u << stay) + 12);
   }
-  REQUIRE(calls > 1);
   // The peer who answers meanwhile runs somewhere else: then it is spun for, as long as the kernel need not be asked.
   Crowding moved;
   for (bool answered = false; !answered;) {
@@ -89,25 +81,26 @@ TEST_CASE("Crowding: two that go on waking each other on one CPU without a pause
   REQUIRE(looked);
   // Whoever has the time for a pause in between is in no hurry, however long it goes on.
   Crowding slow;
-  for (int i = 0; i < 40; ++i) {
-    const auto since = ticks();
-    while (ticks() - since < 100 * ticks_in_ten_microseconds()) std::this_thread::yield();
-    REQUIRE(looks(slow, there) == 0);
-    slow.woke(true);
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(wait(slow) == 0);
+    Place::time += Place::millisecond();
   }
 }
 
 TEST_CASE("Crowding: a deadline ends the stay") {
-  const OneCpu here;
   Crowding crowding;
-  for (bool stayed = false; !stayed;) {
+  int stays = 0;
+  const auto begin = Place::time;
+  while (stays == 0) {
     crowding.spin(
         Crowding::here(),
         [&] {
-          stayed = true;
+          ++stays;
           return false;
         },
         Deadline::expired_already());
     crowding.woke(false);
   }
+  REQUIRE(stays == 32);
+  REQUIRE(Place::time - begin < 11 * Place::millisecond());
 }
