@@ -65,7 +65,7 @@ void Machine::end(Session& session) {
   session.references.clear();
 }
 
-bool Machine::receive(ConnectionId connection, std::span<const std::byte> request, std::span<Fd> fds, Time now) {
+bool Machine::receive(ConnectionId connection, std::span<const std::byte> request, std::span<Fd> fds) {
   const auto found = peers_.find(connection);
   if (found == peers_.end() || found->second.waiter || found->second.watches) return false;
   Peer& peer = found->second;
@@ -85,7 +85,7 @@ bool Machine::receive(ConnectionId connection, std::span<const std::byte> reques
   Answer answer(out, *peer.session);
   bool answered = true;
   try {
-    answered = perform(peer, header, in, answer, now);
+    answered = perform(peer, header, in, answer);
   } catch (...) {
     if (peer.waiter) {
       stop_waiting(*peer.waiter);
@@ -138,9 +138,9 @@ void Machine::greet(Peer& peer, Reader& in, Writer& out) {
   out.raw(id_);
 }
 
-bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Answer& out, Time now) {
+bool Machine::perform(Peer& peer, const RequestHeader& header, Reader& in, Answer& out) {
   const Owner owner{peer.session->number, header.thread};
-  Call call(*this, peer, header, owner, now, in, out);
+  Call call(*this, peer, header, owner, in, out);
   switch (header.op) {
     case Op::create:
       create(call);
@@ -259,8 +259,9 @@ Waiter& Machine::wait(Call& call, WaitQueue& queue) {
   waiter.object = call.object;
   if (call.patience > 0) {
     // What is too far away to represent is never.
-    const auto longest = Time::max() - call.now;
-    if (std::chrono::nanoseconds(call.patience) < longest) waiter.deadline = call.now + std::chrono::nanoseconds(call.patience);
+    const Time now = outlet_.time();
+    const auto longest = Time::max() - now;
+    if (std::chrono::nanoseconds(call.patience) < longest) waiter.deadline = now + std::chrono::nanoseconds(call.patience);
   }
   if (waiter.deadline) deadlines_.emplace(*waiter.deadline, call.peer.id);
   waiter.line_up(queue);

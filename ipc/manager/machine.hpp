@@ -47,7 +47,7 @@ struct Peer {
   bool watches = false;              ///< Its call waits for the end of the server.
 };
 
-/// Where answers go.
+/// Where answers go, and what is beyond the machine.
 class Outlet {
  public:
   Outlet() = default;
@@ -56,6 +56,8 @@ class Outlet {
   virtual ~Outlet() = default;
   /// The answer to the connection's last request. Must not call the machine.
   virtual void send(ConnectionId to, detail::Writer& answer) = 0;
+  /// Asked for calls that wait only so long: to read a clock takes about as long as most calls.
+  virtual Time time() const = 0;
   /// Starts the process that runs a pool's tasks, with all that it must know of the pool. Throws when it cannot.
   virtual void start_keeper(detail::ObjectId desk, detail::Writer& letter);
   /// Kills it; no error if it has ended.
@@ -80,7 +82,7 @@ class Machine {
   void connect(ConnectionId connection);
   void disconnect(ConnectionId connection);
   /// False when the peer does not keep to the protocol, and is to be disconnected.
-  [[nodiscard]] bool receive(ConnectionId connection, std::span<const std::byte> request, std::span<Fd> fds, Time now);
+  [[nodiscard]] bool receive(ConnectionId connection, std::span<const std::byte> request, std::span<Fd> fds);
   /// When `expire` is to be called next.
   std::optional<Time> next_deadline() const;
   void expire(Time now);
@@ -117,7 +119,7 @@ class Machine {
   bool answer_hello(Peer& peer, detail::Reader& in, detail::Writer& out);
   void greet(Peer& peer, detail::Reader& in, detail::Writer& out);
   /// False when there is no answer yet.
-  bool perform(Peer& peer, const detail::RequestHeader& header, detail::Reader& in, Answer& out, Time now);
+  bool perform(Peer& peer, const detail::RequestHeader& header, detail::Reader& in, Answer& out);
   void create(Call& call);
   void end(Session& session);
   /// The answer's queue place and deadline are gone.

@@ -68,14 +68,13 @@ struct Waiter {
 /// One call, while it is performed.
 class Call {
  public:
-  Call(Machine& of, Peer& by, const detail::RequestHeader& header, Owner who, Time when, detail::Reader& request, Answer& answer)
+  Call(Machine& of, Peer& by, const detail::RequestHeader& header, Owner who, detail::Reader& request, Answer& answer)
       : machine(of),
         peer(by),
         op(header.op),
         owner(who),
         patience(header.patience),
         may_miss(header.may_miss != 0),
-        now(when),
         in(request),
         out(answer) {}
 
@@ -85,7 +84,6 @@ class Call {
   const Owner owner;
   std::int64_t patience;  ///< Nanoseconds; negative: without end.
   const bool may_miss;    ///< What is not there is no error, but `nothing`.
-  const Time now;
   detail::Reader& in;
   Answer& out;
   /// Who performs it.

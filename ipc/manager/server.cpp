@@ -246,7 +246,7 @@ bool Server::take_request(Client& client, ClientLine::Heard (ClientLine::*listen
         break;
     }
     const bool stranger = !machine_.greeted(client.id);
-    if (!machine_.receive(client.id, client.line.request(), client.line.request_fds(), Deadline::Clock::now())) hang_up(client);
+    if (!machine_.receive(client.id, client.line.request(), client.line.request_fds())) hang_up(client);
     client.line.forget_request();
     if (stranger) client.line.set_limit(options_.max_message_size);
     return true;

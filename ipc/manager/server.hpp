@@ -75,6 +75,7 @@ class Server final : Outlet {
   using Clients = std::unordered_map<ConnectionId, Client>;
 
   void send(ConnectionId to, detail::Writer& answer) override;
+  Time time() const override { return detail::Deadline::Clock::now(); }
   bool open_rings(ConnectionId of, detail::Writer& answer) override;
   void start_keeper(detail::ObjectId desk, detail::Writer& letter) override;
   void stop_keeper(detail::ObjectId desk) noexcept override { keepers_.stop(desk); }

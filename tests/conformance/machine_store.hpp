@@ -71,6 +71,7 @@ class MachineStore final : public detail::ObjectStore, private manager::Outlet {
     answers_[to] = answer.take();
     changed_.notify_all();
   }
+  manager::Time time() const override { return detail::Deadline::Clock::now(); }
   manager::ConnectionId borrow() {
     if (ended_) fail_lost();
     if (!idle_.empty()) {
@@ -88,8 +89,7 @@ class MachineStore final : public detail::ObjectStore, private manager::Outlet {
     return connection;
   }
   void ask(manager::ConnectionId connection, detail::Writer& request) {
-    if (!machine_.receive(connection, request.view(), request.fds(), detail::Deadline::Clock::now()))
-      throw std::logic_error("a request that the machine does not take");
+    if (!machine_.receive(connection, request.view(), request.fds())) throw std::logic_error("a request that the machine does not take");
     if (!machine_.shut_down()) return;
     ended_ = true;
     changed_.notify_all();

@@ -44,19 +44,20 @@ class Answers : public ipc::manager::Outlet {
     if (granted == 0 || (bytes.size() - 1 - sizeof granted) / sizeof(ObjectId) < granted) std::abort();
   }
   void start_keeper(ObjectId /*desk*/, ipc::detail::Writer& /*letter*/) override {}
+  ipc::manager::Time time() const override { return now; }
   std::array<bool, clients> asked{};
+  ipc::manager::Time now{};
 };
 
 struct Session {
   ipc::detail::ServerId id{};
   Answers answers;
   Machine machine{id, answers};
-  ipc::manager::Time now{};
 
   void connect(ConnectionId client) {
     machine.connect(client);
     answers.asked.at(client) = true;
-    if (!machine.receive(client, ipc::test::bytes_in(ipc::test::hello(client + 1)), {}, now)) std::abort();
+    if (!machine.receive(client, ipc::test::bytes_in(ipc::test::hello(client + 1)), {})) std::abort();
   }
   void disconnect(ConnectionId client) {
     machine.disconnect(client);
@@ -72,7 +73,7 @@ struct Session {
       return;
     }
     if (header.op != Op::release) answers.asked.at(client) = true;
-    const bool keeps = machine.receive(client, request, {}, now);
+    const bool keeps = machine.receive(client, request, {});
     if (keeps && waited && header.op != Op::release) std::abort();
     if (!keeps) {
       disconnect(client);
@@ -107,8 +108,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       session.disconnect(client);
       session.connect(client);
     } else if (what >= 0xe0) {
-      session.now += std::chrono::nanoseconds(length);
-      session.machine.expire(session.now);
+      session.answers.now += std::chrono::nanoseconds(length);
+      session.machine.expire(session.answers.now);
     } else if (what >= 0xd8) {
       session.machine.keeper_ended(length);
     } else if (what >= 0x80 || length < 4) {

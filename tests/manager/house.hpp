@@ -32,13 +32,15 @@ class House : public manager::Outlet {
     answers[to] = std::string(reinterpret_cast<const char*>(answer.view().data()), answer.size());
   }
 
+  manager::Time time() const override { return now; }
+
   template <class... Parts>
   bool ask(ConnectionId from, const RequestHeader& header, const Parts&... parts) {
     return ask_with({}, from, header, parts...);
   }
   template <class... Parts>
   bool ask_with(std::span<Fd> fds, ConnectionId from, const RequestHeader& header, const Parts&... parts) {
-    return machine.receive(from, bytes_in(request(header, parts...)), fds, now);
+    return machine.receive(from, bytes_in(request(header, parts...)), fds);
   }
   /// What a call gives that does not wait.
   template <class... Parts>

@@ -96,7 +96,7 @@ TEST_CASE("a request before its time, and one that is too short, end the connect
   house.greet(2, 2);
   CHECK_FALSE(house.ask(2, {.op = Op::hello}, greeting_of(0)));
   const std::string half(5, 'x');
-  CHECK_FALSE(house.machine.receive(2, bytes_in(half), {}, house.now));
+  CHECK_FALSE(house.machine.receive(2, bytes_in(half), {}));
   const ObjectId event = house.create(2, ServedKind::event, "");
   CHECK(house.ask(2, {.op = Op::wait, .object = event, .patience = -1}));
   CHECK_FALSE(house.ask(2, {.op = Op::number}));
