@@ -44,6 +44,7 @@ PipeReceiver::PipeReceiver(PipeDirection& direction, const std::byte* data, std:
 /// Waits for the next message, or its beginning.
 MessageHeader PipeReceiver::next_header() {
   resume();
+  if (known() == 0) patience_.pause([this] { return ring_.readable(known() + 1).size(); });
   require(sizeof(MessageHeader));
   MessageHeader header;
   const std::byte* at = ring_.readable(0).data();

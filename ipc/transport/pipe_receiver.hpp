@@ -12,6 +12,7 @@
 #include <ipc/fd.hpp>
 
 #include "ipc/transport/crowding.hpp"
+#include "ipc/transport/patience.hpp"
 #include "ipc/transport/pipe_words.hpp"
 
 namespace ipc::transport {
@@ -48,6 +49,7 @@ class PipeReceiver {
   };
 
   void resume();
+  std::size_t known() { return ring_.readable(0).size(); }
   bool has(std::size_t size) { return ring_.readable(size).size() >= size; }
   Outcome wait(std::size_t size, detail::Deadline deadline);
   void require(std::size_t size) {
@@ -69,6 +71,7 @@ class PipeReceiver {
   RingReader ring_;
   int socket_;
   Crowding crowding_;
+  Patience patience_;
   std::size_t unnoticed_ = 0;   // Bytes freed since the producer was last looked for.
   std::size_t to_release_ = 0;  // Bytes in the ring of the message that was given out.
   std::span<const std::byte> given_;

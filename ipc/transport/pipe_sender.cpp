@@ -10,6 +10,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/base/kill_point.hpp"
+#include "ipc/base/prefetch.hpp"
 #include "ipc/base/ticks.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/socket.hpp"
@@ -43,6 +44,8 @@ PipeSender::PipeSender(PipeDirection& direction, std::byte* data, std::size_t ca
 
 std::span<std::byte> PipeSender::room() {
   begin();
+  // A bell that is to be rung will tell.
+  if (!ring_.bell_is_wanted() && peer_in_doubt()) require_peer();
   // A look at the consumer's progress costs a cache miss; what does not fit in so little goes by way of the heap.
   const auto room = ring_.room(256);
   const std::size_t usable = room.size() & ~std::size_t{7};
@@ -68,37 +71,45 @@ void PipeSender::send(Kind kind, detail::Writer& message) {
 void PipeSender::send_bytes(std::span<const std::byte> bytes) {
   begin();
   write(MessageHeader::pack(bytes.size(), static_cast<unsigned>(Kind::bytes), 0), bytes);
+  // Only now: a peer that is there need not wait for its message until it has been looked for.
+  if (peer_in_doubt() && !peer_is_there()) require_taken();
 }
 
 void PipeSender::begin() {
   ring_.resume();
-  // A bell that is to be rung will tell.
-  if (!ring_.bell_is_wanted()) look_at_peer();
   // relaxed: this word is the senders' own.
   if (direction_->producer.promised.load(std::memory_order_relaxed) > ring_.position())
     throw BrokenPipe("Nothing can be sent any more: a process that had this end of the connection died in the middle of a message.");
 }
 
 /// A peer that died while it was awake tells nobody. So unless it is seen to go on, it is asked for every now and then.
-void PipeSender::look_at_peer() {
+bool PipeSender::peer_in_doubt() {
   // relaxed: seen a little late is as if the message had been sent a little earlier.
   const bool closed = direction_->rare.closings.load(std::memory_order_relaxed) != closings_seen_;
   const std::uint64_t since = base::ticks() - looked_at_;
-  if (!closed && since < base::ticks_in_ten_microseconds()) return;
-  if (!closed && since < 2 * base::ticks_in_ten_microseconds()) {
-    ring_.refresh();
-    if (std::exchange(head_looked_at_, ring_.head_seen()) != ring_.head_seen()) {
-      looked_at_ = base::ticks();
-      return;
-    }
-  }
-  require_peer();
+  if (closed || since >= 2 * base::ticks_in_ten_microseconds()) return true;
+  if (since < base::ticks_in_ten_microseconds()) return false;
+  ring_.refresh();
+  if (std::exchange(head_looked_at_, ring_.head_seen()) == ring_.head_seen()) return true;
+  looked_at_ = base::ticks();
+  return false;
+}
+
+bool PipeSender::peer_is_there() {
+  closings_seen_ = direction_->rare.closings.load(std::memory_order_acquire);
+  const bool there = !hung_up(socket_);
+  looked_at_ = there ? base::ticks() : 0;  // Whoever is gone stays in doubt.
+  return there;
 }
 
 void PipeSender::require_peer() {
-  closings_seen_ = direction_->rare.closings.load(std::memory_order_acquire);
-  if (hung_up(socket_)) fail_broken_pipe();
-  looked_at_ = base::ticks();
+  if (!peer_is_there()) fail_broken_pipe();
+}
+
+/// Of a peer that has gone: it may have taken all that was sent before it went.
+void PipeSender::require_taken() {
+  ring_.refresh();
+  if (ring_.head_seen() != ring_.position()) fail_broken_pipe();
 }
 
 void PipeSender::write(MessageHeader header, std::span<const std::byte> bytes) {
@@ -146,20 +157,17 @@ void PipeSender::publish(MessageHeader header) {
   const bool wanted = ring_.publish_and_ask();
   // Where the next message will begin: the consumer read these lines a lap ago and has them still.
   std::byte* const next = ring_.room(0).data();
-  __builtin_prefetch(next, 1);
-  __builtin_prefetch(next + 64, 1);
+  base::prefetch_to_write(next);
+  base::prefetch_to_write(next + 64);
   // SUBTLE: when the bell was rung earlier it lies in the socket before the descriptors; the consumer takes it out to get at
   // them, so there has to be another.
   if (!wanted && header.fds() == 0) return;
   IPC_KILL_POINT("pipe.before_bell");
   // relaxed: a hint.
   direction_->producer.cpu.store(Crowding::here(), std::memory_order_relaxed);
-  if (!send_packet({PipePacket::Kind::doorbell, 0}, {})) {
-    // Gone. It may have received this before, without being woken.
-    ring_.refresh();
-    if (ring_.head_seen() != ring_.position()) fail_broken_pipe();
-  }
-  looked_at_ = base::ticks();
+  const bool there = send_packet({PipePacket::Kind::doorbell, 0}, {});
+  looked_at_ = there ? base::ticks() : 0;
+  if (!there) require_taken();
 }
 
 void PipeSender::send_fds(std::vector<Fd>& fds) {

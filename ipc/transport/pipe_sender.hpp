@@ -29,8 +29,10 @@ class PipeSender {
 
  private:
   void begin();
-  void look_at_peer();
+  bool peer_in_doubt();
+  bool peer_is_there();
   void require_peer();
+  void require_taken();
   void write(MessageHeader header, std::span<const std::byte> bytes);
   void stream(MessageHeader header, std::span<const std::byte> bytes);
   void publish(MessageHeader header);

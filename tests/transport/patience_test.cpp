@@ -1,0 +1,58 @@
+#include "ipc/transport/patience.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tests/support/catch.hpp"
+
+namespace {
+
+/// Time passes by looking at it.
+struct Clock {
+  static constexpr std::uint64_t microsecond = 1000;
+  static inline std::uint64_t time = 1'000'000;
+  static std::uint64_t ticks() noexcept { return time += 10; }
+  static std::uint64_t ten_microseconds() noexcept { return 10 * microsecond; }
+};
+using Patience = ipc::transport::BasicPatience<Clock>;
+
+/// What a pause takes during which `most` messages arrive, one every `interval`.
+std::uint64_t pause(Patience& patience, std::uint64_t interval, std::uint64_t most) {
+  const auto begin = Clock::time;
+  patience.pause([&] { return std::min((Clock::time - begin) / interval, most); });
+  return Clock::time - begin;
+}
+std::uint64_t pause_for_answer(Patience& patience) { return pause(patience, 400, 1); }
+std::uint64_t pause_in_stream(Patience& patience) { return pause(patience, 30, UINT64_MAX); }
+
+}  // namespace
+
+TEST_CASE("Patience: with whoever answers each message nobody is patient, but for a try now and then") {
+  Patience patience;
+  constexpr int looks = 64 * Patience::looks_to_a_try;
+  std::uint64_t waited = 0;
+  for (int i = 0; i < looks; ++i) waited += pause_for_answer(patience);
+  REQUIRE(waited > 0);
+  REQUIRE(waited / looks <= 1);  // Of answers that take 400.
+  REQUIRE(patience.length() == 0);
+}
+
+TEST_CASE("Patience: a stream is left alone ever longer, up to a microsecond, and no longer than it lasts") {
+  Patience patience;
+  for (int i = 0; i < Patience::looks_to_a_try + 8; ++i) pause_in_stream(patience);
+  REQUIRE(patience.length() == Patience::longest());
+  const auto taken = pause_in_stream(patience);
+  REQUIRE(taken >= Clock::microsecond);
+  REQUIRE(taken <= Clock::microsecond + 100);
+  for (int i = 0; i < 4; ++i) pause_for_answer(patience);
+  REQUIRE(patience.length() == 0);
+}
+
+TEST_CASE("Patience: a pause that lasts longer than what there was to come is shortened") {
+  Patience patience;
+  // Somebody who never has more than eight messages under way.
+  for (int i = 0; i < 4 * Patience::looks_to_a_try; ++i) {
+    pause(patience, 30, 8);
+    REQUIRE(patience.length() <= std::uint64_t{4} * 8 * 30);
+  }
+}
