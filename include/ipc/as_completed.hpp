@@ -13,22 +13,20 @@
 #include <ipc/async_result.hpp>
 #include <ipc/detail/completions.hpp>
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/result_iterator.hpp>
 #include <ipc/error.hpp>
 
 namespace ipc {
 
 namespace detail {
 
-template <class T>
-inline constexpr bool is_async_result_v = false;
-template <class R>
-inline constexpr bool is_async_result_v<AsyncResult<R>> = true;
-
 template <class Range>
 using ResultIn = std::remove_cvref_t<decltype(*std::begin(std::declval<Range&>()))>;
 
 template <class Range>
-concept RangeOfResults = is_async_result_v<ResultIn<Range>>;
+concept RangeOfResults = requires {
+  typename ResultAccess<ResultIn<Range>>::Several;
+};
 
 }  // namespace detail
 
@@ -36,6 +34,8 @@ concept RangeOfResults = is_async_result_v<ResultIn<Range>>;
 template <class Result>
 class AsCompleted {
  public:
+  using value_type = Result;
+
   AsCompleted(std::vector<Result> results, detail::Deadline deadline) : state_(std::make_unique<State>(std::move(results), deadline)) {}
 
   /// The next result that is ready, nothing at the end. Throws `TimeoutError` when none comes in time.
@@ -52,50 +52,32 @@ class AsCompleted {
   /// The position, in what was passed to `as_completed`, of the result that was given last.
   std::size_t index() const noexcept { return state_->index; }
 
-  class ResultIterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Result;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Result*;
-    using reference = const Result&;
-
-    ResultIterator() = default;
-    explicit ResultIterator(AsCompleted* range) : range_(range) {}
-    reference operator*() const { return *range_->state_->current; }
-    pointer operator->() const { return &**this; }
-    ResultIterator& operator++() {
-      range_->state_->current = range_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !range_->state_->current; }
-
-   private:
-    AsCompleted* range_ = nullptr;
-  };
+  using ResultIterator = detail::ResultIterator<AsCompleted>;
   ResultIterator begin() {
-    if (!state_->current) state_->current = next();
+    if (!state_->current) advance();
     return ResultIterator(this);
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
+  friend ResultIterator;
   struct State {
     State(std::vector<Result> all, detail::Deadline until)
-        : results(std::move(all)), completions(detail::ResultAccess::entries(results)), deadline(until) {}
+        : results(std::move(all)), completions(detail::ResultAccess<Result>::entries(results)), deadline(until) {}
     std::vector<Result> results;
-    detail::Completions completions;
+    typename detail::ResultAccess<Result>::Several completions;
     detail::Deadline deadline;
     std::size_t index = 0;
     std::optional<Result> current;
   };
+  void advance() { state_->current = next(); }
+
   std::unique_ptr<State> state_;
 };
 
 /// Iterates over results in the order in which they become ready: `for (const auto& result : ipc::as_completed(results))`.
-/// They may be of several pools. Those that are ready already come first; one that is there twice is given once. Iterating
-/// waits, and throws `TimeoutError` once `timeout`, counted from this call, has passed.
+/// They may be of several pools; managed ones (`AsyncResultProxy`) of several of one manager. Those that are ready already come first; one
+/// that is there twice is given once. Iterating waits, and throws `TimeoutError` once `timeout`, counted from this call, has passed.
 template <detail::RangeOfResults Range>
 AsCompleted<detail::ResultIn<Range>> as_completed(const Range& results) {
   return {{std::begin(results), std::end(results)}, detail::Deadline::never()};
@@ -123,7 +105,8 @@ namespace detail {
 template <class Range>
 WaitResult wait_for_results(const Range& range, WaitFor what, Deadline deadline) {
   const std::vector<ResultIn<Range>> results(std::begin(range), std::end(range));
-  Completions completions(ResultAccess::entries(results));
+  using Access = ResultAccess<ResultIn<Range>>;
+  typename Access::Several completions(Access::entries(results));
   std::vector<bool> ready(results.size());
   for (bool enough = false; completions.left() != 0;) {
     // What is ready already counts in any case.
@@ -131,7 +114,7 @@ WaitResult wait_for_results(const Range& range, WaitFor what, Deadline deadline)
     if (!position) break;
     ready[*position] = true;
     enough = enough || what == WaitFor::first_completed ||
-             (what == WaitFor::first_exception && ResultAccess::failed(results[*position]) && !results[*position].cancelled());
+             (what == WaitFor::first_exception && Access::failed(results[*position]) && !results[*position].cancelled());
   }
   WaitResult result;
   for (std::size_t i = 0; i < results.size(); ++i) (ready[completions.first_of(i)] ? result.done : result.not_done).push_back(i);
@@ -140,8 +123,8 @@ WaitResult wait_for_results(const Range& range, WaitFor what, Deadline deadline)
 
 }  // namespace detail
 
-/// Waits for several results, of one pool or more, until as many are ready as `what` says, or `timeout` has passed, which is
-/// no error. Returns which are ready and which are not.
+/// Waits for several results, of one pool or more (see `as_completed`), until as many are ready as `what` says, or `timeout` has passed,
+/// which is no error. Returns which are ready and which are not.
 template <detail::RangeOfResults Range>
 WaitResult wait(const Range& results, WaitFor what = WaitFor::all_completed) {
   return detail::wait_for_results(results, what, detail::Deadline::never());

@@ -20,6 +20,7 @@
 namespace ipc {
 
 namespace detail {
+template <class Result>
 struct ResultAccess;
 
 /// Whether a T can really be copied: containers say so of whatever is in them.
@@ -121,7 +122,7 @@ class AsyncResult {
   }
 
  private:
-  friend struct detail::ResultAccess;
+  friend struct detail::ResultAccess<AsyncResult>;
   bool settled() const { return job_->ready() || core_->in_callback_of(*job_); }
   bool wait_until(detail::Deadline deadline) const {
     return settled() || core_->wait([this] { return job_->ready(); }, deadline, job_.get());
@@ -150,9 +151,10 @@ class AsyncResult {
 
 namespace detail {
 
-/// What stands behind results, for those who wait for several.
-struct ResultAccess {
-  template <class R>
+/// What stands behind results, for those who wait for several; `Several` waits. Other kinds of results have their own.
+template <class R>
+struct ResultAccess<AsyncResult<R>> {
+  using Several = Completions;
   static std::vector<Completions::Entry> entries(const std::vector<AsyncResult<R>>& results) {
     std::vector<Completions::Entry> all;
     all.reserve(results.size());
@@ -160,10 +162,7 @@ struct ResultAccess {
     return all;
   }
   /// Of one that is ready.
-  template <class R>
-  static bool failed(const AsyncResult<R>& result) {
-    return result.job_->error() != nullptr;
-  }
+  static bool failed(const AsyncResult<R>& result) { return result.job_->error() != nullptr; }
 };
 
 }  // namespace detail

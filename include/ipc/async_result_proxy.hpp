@@ -8,10 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/async_result.hpp>
 #include <ipc/detail/deadline.hpp>
+#include <ipc/detail/managed_completions.hpp>
 #include <ipc/detail/pool_request.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/result_job.hpp>
+#include <ipc/detail/result_watch.hpp>
+#include <ipc/detail/wait_hook.hpp>
 #include <ipc/error.hpp>
 
 namespace ipc {
@@ -51,8 +55,8 @@ R outcome_of(Reply& reply) {
 /// get it, as often as it likes. The outcome lives as long as a proxy of it does; the call goes on without one.
 /// What `AsyncResult` says of errors holds here; for the rest see `ListProxy`.
 ///
-/// Nothing of a pool runs in this process, so there is nobody to call back: instead of `on_result`, `as_completed` and `ipc::wait`,
-/// use `PoolProxy::imap_unordered`, which gives results as they come, or a thread that waits.
+/// `as_completed` and `wait` take results of one manager. Nothing of a pool runs in this process, so there is no thread that could
+/// call `on_result` back while nobody waits.
 template <class R>
 class AsyncResultProxy : public detail::ProxyBase {
   using Op = detail::Op;
@@ -86,6 +90,10 @@ class AsyncResultProxy : public detail::ProxyBase {
   bool cancel() const { return Request(reference(), Op::cancel).send().in().template raw<std::uint8_t>() != 0; }
   bool cancelled() const { return status().cancelled != 0; }
 
+  /// For `ipc::wait`: lets a result be waited for together with connections, processes and queues. Takes a connection to the server
+  /// for as long as this lives or a copy does; for many results there is `as_completed`.
+  detail::WaitHook ipc_wait_hook() const { return watch_->hook(); }
+
   static AsyncResultProxy ipc_decode(detail::Reader& reader) { return AsyncResultProxy(reader); }
 
  private:
@@ -102,6 +110,26 @@ class AsyncResultProxy : public detail::ProxyBase {
   }
   bool wait_by(Deadline deadline) const { return Request(reference(), Op::wait, deadline).send().done(); }
   detail::ResultStatus status() const { return Request(reference(), Op::status).send().in().template raw<detail::ResultStatus>(); }
+
+  std::shared_ptr<detail::ResultWatch> watch_ = std::make_shared<detail::ResultWatch>(shared_reference());
 };
+
+namespace detail {
+
+/// What stands behind managed results, for those who wait for several.
+template <class R>
+struct ResultAccess<AsyncResultProxy<R>> {
+  using Several = ManagedCompletions;
+  static References entries(const std::vector<AsyncResultProxy<R>>& results) {
+    References all;
+    all.reserve(results.size());
+    for (const auto& result : results) all.push_back(result.shared_reference());
+    return all;
+  }
+  /// Of one that is ready.
+  static bool failed(const AsyncResultProxy<R>& result) { return !result.successful(); }
+};
+
+}  // namespace detail
 
 }  // namespace ipc

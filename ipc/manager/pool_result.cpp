@@ -81,6 +81,8 @@ void Result::perform(Call& call) {
       call.out.raw(status);
       return;
     }
+    case Op::notify:
+      return announce(call);
     case Op::cancel:
       return cancel(call);
     default:
@@ -93,6 +95,20 @@ void Result::get(Call& call) {
   if (ready()) return write(call.out);
   if (!call.patient()) return call.out.nothing();
   call.wait_in(waiters_);
+}
+
+/// The request has a queue and an item for it.
+void Result::announce(Call& call) {
+  if (style_ == ResultStyle::stream) fail_operation();
+  const Element where = call.take();
+  Element item = call.take();
+  const bool one = where.baggage != nullptr && where.baggage->objects.size() == 1;
+  const auto queue = one ? std::dynamic_pointer_cast<Queue>(where.baggage->objects.front()) : nullptr;
+  if (queue == nullptr) throw EncodingError("A client asked for word of a result in what is no queue.");
+  if (ready()) return queue->add(std::move(item), call.machine);
+  // Of those who have asked again and again, and have left.
+  std::erase_if(notices_, [](const Notice& notice) { return notice.queue.expired(); });
+  notices_.push_back({queue, std::move(item)});
 }
 
 void Result::cancel(Call& call) {
@@ -143,6 +159,9 @@ void Result::serve(Machine& machine) {
       machine.answer(waiter, [&](Answer& out) {
         if (waiter.op != Op::wait) write(out);
       });
+    }
+    for (Notice& notice : std::exchange(notices_, {})) {
+      if (const auto queue = notice.queue.lock()) queue->add(std::move(notice.item), machine);
     }
     return;
   }

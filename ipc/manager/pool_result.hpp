@@ -6,11 +6,13 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <ipc/bytes.hpp>
 #include <ipc/detail/pool_request.hpp>
 
 #include "ipc/manager/object.hpp"
+#include "ipc/manager/queue_object.hpp"
 
 namespace ipc::manager {
 
@@ -34,6 +36,11 @@ class Result final : public Object {
   bool ready() const noexcept { return unfinished_ == 0; }
 
  private:
+  /// What goes into which queue when the result is ready.
+  struct Notice {
+    std::weak_ptr<Queue> queue;
+    Element item;
+  };
   struct Slot {
     std::uint64_t ticket = 0;
     Element value;
@@ -43,6 +50,7 @@ class Result final : public Object {
   };
   Slot& at(std::uint64_t index) { return slots_[static_cast<std::size_t>(index - first_)]; }
   void settled(std::uint64_t index, Machine& machine);
+  void announce(Call& call);
   void cancel(Call& call);
   void write(Answer& out) const;
   /// Of a stream: which one is next, if it is there.
@@ -61,6 +69,7 @@ class Result final : public Object {
   Bytes error_;                        // The first to come.
   std::deque<std::uint64_t> arrived_;  // Of a stream, in the order in which they came.
   WaitQueue waiters_;
+  std::vector<Notice> notices_;
 };
 
 }  // namespace ipc::manager

@@ -59,6 +59,13 @@ void Queue::put(Call& call) {
   settle(call.machine);
 }
 
+void Queue::add(Element item, Machine& machine) {
+  if (shut_down_) return;
+  items_.push_back(std::move(item));
+  ++unfinished_;
+  settle(machine);
+}
+
 void Queue::get(Call& call) {
   const auto most = call.in.raw<std::uint64_t>();
   if (!items_.empty() && getters_.empty()) {

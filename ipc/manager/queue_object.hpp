@@ -16,6 +16,8 @@ class Queue final : public Object {
       : Object(joinable ? detail::ServedKind::joinable_queue : detail::ServedKind::queue), maxsize_(maxsize), joinable_(joinable) {}
   void perform(Call& call) override;
   void client_gone(std::uint64_t session, Machine& machine) override;
+  /// Of the server's own: whether there is room does not matter to it. Nothing once the queue is shut down.
+  void add(Element item, Machine& machine);
 
  private:
   struct Taken {

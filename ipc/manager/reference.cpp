@@ -52,6 +52,10 @@ std::shared_ptr<Reference> reference_for(const ProxyHeader& header, Reader& read
 
 }  // namespace
 
+std::unique_ptr<ConnectionCore> ObjectStore::watch(ObjectId /*id*/) {
+  throw UsageError("Objects of this store cannot be waited for together with other things.");
+}
+
 Reference::~Reference() {
   if (store_ != nullptr) store_->release(id_, 1);
 }

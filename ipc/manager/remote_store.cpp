@@ -244,18 +244,31 @@ void RemoteStore::release(ObjectId id, std::uint32_t count) noexcept {
   }
 }
 
-void RemoteStore::encode(ObjectId id, Writer& writer) {
+std::unique_ptr<detail::ConnectionCore> RemoteStore::lease(ObjectId id) {
   ServerId session;
   os::fill_random(session);
-  // A session of the message's own: it lives as long as the connection, wherever that travels.
-  std::unique_ptr<detail::ConnectionCore> lease;
   try {
-    lease = open({.session = session, .lease = id});
+    return open({.session = session, .lease = id});
   } catch (const std::system_error&) {
     fail_lost();
   }
+}
+
+void RemoteStore::encode(ObjectId id, Writer& writer) {
+  // It lives as long as the connection, wherever that travels.
+  const auto line = lease(id);
   encode_access(writer, access_);
-  lease->encode(writer);
+  line->encode(writer);
+}
+
+std::unique_ptr<detail::ConnectionCore> RemoteStore::watch(ObjectId id) {
+  // In this process's session its locks would last as long as a child has the connection.
+  auto line = lease(id);
+  std::array<std::byte, sizeof(RequestHeader)> scratch;
+  Writer request(scratch);
+  request.raw(RequestHeader{.op = Op::wait, .object = id});
+  line->send_bytes(request.view());
+  return line;
 }
 
 std::shared_ptr<detail::Reference> RemoteStore::decode(const ServerId& server, ObjectId id, Reader& reader) {

@@ -43,6 +43,7 @@ class RemoteStore final : public detail::ObjectStore {
   detail::Message call(detail::Writer& request) override;
   void release(detail::ObjectId id, std::uint32_t count) noexcept override;
   void encode(detail::ObjectId id, detail::Writer& writer) override;
+  std::unique_ptr<detail::ConnectionCore> watch(detail::ObjectId id) override;
   const detail::ServerId& server() const noexcept override { return server_; }
   const std::string& address() const noexcept override { return access_.address; }
   void wait_for_end() noexcept override;
@@ -58,6 +59,8 @@ class RemoteStore final : public detail::ObjectStore {
 
   /// Throws `TimeoutError` at the deadline.
   std::unique_ptr<detail::ConnectionCore> open(const Greeting& greeting, detail::Deadline deadline = detail::Deadline::never());
+  /// One of a session of its own, which has a reference to the object. Throws `ManagerLost`.
+  std::unique_ptr<detail::ConnectionCore> lease(detail::ObjectId id);
   Line& borrow();
   void give_back(Line& line) noexcept;
   void drop(Line& line) noexcept;

@@ -12,6 +12,7 @@
 
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/codec.hpp>
+#include <ipc/detail/connection_core.hpp>
 #include <ipc/detail/deadline.hpp>
 #include <ipc/detail/message.hpp>
 #include <ipc/detail/served.hpp>
@@ -38,6 +39,9 @@ class ObjectStore : public std::enable_shared_from_this<ObjectStore> {
   /// Writes what another process needs to get a reference, and keeps the object alive until it has, or until the message is
   /// thrown away. Throws `UsageError` where objects cannot be used by other processes.
   virtual void encode(ObjectId id, Writer& writer) = 0;
+  /// A connection on which something comes when `Op::wait` of the object would be answered, or the objects are gone. Throws
+  /// `UsageError` where there is no such thing.
+  virtual std::unique_ptr<ConnectionCore> watch(ObjectId id);
   /// Which one it is: no two are alike.
   virtual const ServerId& server() const noexcept = 0;
   /// For people, and for `Manager::connect`.
