@@ -24,10 +24,33 @@ using ipc::Manager;
 
 class FooBar {
  public:
-  std::string f() { return "f()"; }
+  std::string f() { return hidden() + "()"; }
   void g() { throw std::domain_error("g()"); }
   virtual ~FooBar() = default;
   virtual int h(const std::string& text, int times) const { return static_cast<int>(text.size()) * times; }
+
+ private:
+  std::string hidden() { return "f"; }
+};
+
+template <class T>
+concept ShowsHidden = requires(const ipc::ObjectProxy<T>& object) {
+  object.call(&T::hidden);
+};
+
+/// Python's generator.
+class Squares {
+ public:
+  explicit Squares(int end) : end_(end) {}
+  std::optional<int> next() {
+    if (i_ == end_) return std::nullopt;
+    const int i = i_++;
+    return i * i;
+  }
+
+ private:
+  int i_ = 0;
+  int end_;
 };
 
 TEST_CASE("test_mymanager: methods of a class of one's own, their results and what they throw") {
@@ -44,6 +67,30 @@ TEST_CASE("test_mymanager: methods of a class of one's own, their results and wh
     CHECK(error.process_name().starts_with("Manager-"));
     CHECK(error.backtrace().find("FooBar::g") != std::string::npos);
   }
+}
+
+TEST_CASE("test_mymanager: a method that is not public cannot be called, nor what is no method") {
+  STATIC_REQUIRE_FALSE(ShowsHidden<FooBar>);
+  const Manager m;
+  const auto foo = m.object<FooBar>();
+  CHECK_THROWS_AS(ipc::detail::Request(foo.reference(), ipc::detail::Op::size).send(), ipc::UsageError);
+  CHECK(foo.call(&FooBar::f) == "f()");
+}
+
+TEST_CASE("test_mymanager: an iterator on the server, which goes on wherever it is asked") {
+  const Manager m;
+  const auto squares = m.object<Squares>(10);
+  std::vector<int> seen;
+  for (int i = 0; i < 5; ++i) seen.push_back(squares.call(&Squares::next).value());
+  const auto rest = m.list<int>();
+  ipc::Process child([&] {
+    while (const auto square = squares.call(&Squares::next)) rest.append(*square);
+  });
+  child.start();
+  child.join();
+  for (const int square : rest) seen.push_back(square);
+  CHECK(seen == std::vector<int>{0, 1, 4, 9, 16, 25, 36, 49, 64, 81});
+  CHECK(squares.call(&Squares::next) == std::nullopt);
 }
 
 TEST_CASE("test_remote: a manager over TCP, a client puts, another gets") {
