@@ -14,31 +14,17 @@
 #include <ipc/unlink.hpp>
 #include <ipc/value.hpp>
 
-#include "ipc/base/kill_point.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/die_at.hpp"
 #include "tests/support/kill_storm.hpp"
 #include "tests/support/shm_names.hpp"
 
 using namespace ipc;
 
-namespace {
-
-/// Runs `body` in a process that is killed when it passes the point.
-template <class F>
-void killed_at(const char* point, F body) {
-  test::ForkedChild child([&] {
-    base::arm_kill_point(point);
-    body();
-  });
-  REQUIRE(child.wait() == -SIGKILL);
-}
-
-}  // namespace
-
 TEST_CASE("Names: a maker killed at any point leaves no name, or one that can be made again") {
   const test::UniqueName name;
   const auto* point = GENERATE("names.built", "names.linked");
-  killed_at(point, [&] { Value<int>::create(name, 7); });
+  test::die_at(point, [&] { Value<int>::create(name, 7); });
   REQUIRE(name.has_object() == (point == std::string("names.linked")));
   SECTION("which open does not find") {
     REQUIRE(test::error_of([&] { Value<int>::open(name); }) == ENOENT);
@@ -54,7 +40,7 @@ TEST_CASE("Names: a maker killed at any point leaves no name, or one that can be
 TEST_CASE("Names: an opener killed at any point keeps nobody from anything") {
   const test::UniqueName name;
   const auto value = Value<int>::create(name, 7);
-  killed_at("names.held", [&] { Value<int>::open(name); });
+  test::die_at("names.held", [&] { Value<int>::open(name); });
   REQUIRE(Value<int>::open(name) == value);
   ipc::unlink(name);
 }
@@ -64,11 +50,11 @@ TEST_CASE("Names: one that is killed taking a name away leaves that to the next"
   const auto* point = GENERATE("names.removing", "names.removed");
   SECTION("by unlink") {
     const auto value = Value<int>::create(name, 7);
-    killed_at(point, [&] { ipc::unlink(name); });
+    test::die_at(point, [&] { ipc::unlink(name); });
     REQUIRE(test::error_of([&] { ipc::unlink(name); }) == (point == std::string("names.removing") ? 0 : ENOENT));
   }
   SECTION("of shared memory") {
-    killed_at(point, [&] { SharedMemory::create(10, name); });
+    test::die_at(point, [&] { SharedMemory::create(10, name); });
     REQUIRE(test::error_of([&] { SharedMemory::open(name); }) == ENOENT);
     REQUIRE_FALSE(name.has_memory());
   }
@@ -77,8 +63,8 @@ TEST_CASE("Names: one that is killed taking a name away leaves that to the next"
 TEST_CASE("Names: one that is killed burying a stale name leaves that to the next") {
   const test::UniqueName name;
   const auto* point = GENERATE("names.stale", "names.removing", "names.removed");
-  killed_at("names.linked", [&] { Value<int>::create(name, 7); });
-  killed_at(point, [&] { Value<int>::create(name, 8); });
+  test::die_at("names.linked", [&] { Value<int>::create(name, 7); });
+  test::die_at(point, [&] { Value<int>::create(name, 8); });
   REQUIRE(Value<int>::open_or_create(name, 9).get() == 9);
   ipc::unlink(name);
   REQUIRE_FALSE(name.has_object());

@@ -9,6 +9,7 @@
 #include "ipc/os/memfd.hpp"
 #include "ipc/os/poll.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/die_at.hpp"
 #include "tests/support/fork_child.hpp"
 #include "tests/support/shared.hpp"
 #include "tests/support/shm_names.hpp"
@@ -17,16 +18,6 @@ using namespace std::chrono_literals;
 using namespace ipc;
 
 namespace {
-
-/// Ends a process at a kill point of what `body` does.
-template <class Body>
-void die_at(const char* point, Body body) {
-  test::ForkedChild child([&] {
-    base::arm_kill_point(point);
-    body();
-  });
-  REQUIRE(child.wait() == -SIGKILL);
-}
 
 std::string big(char letter) { return std::string(300'000, letter); }
 
@@ -42,7 +33,7 @@ TEST_CASE("Queue: a producer killed at any point of put leaves the item, or noth
   CAPTURE(point);
   const Queue<std::string> queue(3);
   queue.put("first");
-  die_at(point, [&] { queue.put("second"); });
+  test::die_at(point, [&] { queue.put("second"); });
   REQUIRE(queue.qsize() == (is_there ? 2 : 1));
   queue.put("third");
   REQUIRE(queue.get() == "first");
@@ -55,13 +46,13 @@ TEST_CASE("Queue: killed in put_many or get_many, all of a batch is there, or no
   std::vector<int> batch(1000);
   std::iota(batch.begin(), batch.end(), 0);
   const Queue<int> queue;
-  die_at("queue.put.before_commit", [&] { queue.put_many(batch); });
+  test::die_at("queue.put.before_commit", [&] { queue.put_many(batch); });
   REQUIRE(queue.empty());
-  die_at("queue.put.committed", [&] { queue.put_many(batch); });
+  test::die_at("queue.put.committed", [&] { queue.put_many(batch); });
   REQUIRE(queue.qsize() == batch.size());
-  die_at("queue.get.before_commit", [&] { queue.get_many(600); });
+  test::die_at("queue.get.before_commit", [&] { queue.get_many(600); });
   REQUIRE(queue.qsize() == batch.size());
-  die_at("queue.get.committed", [&] { queue.get_many(600); });
+  test::die_at("queue.get.committed", [&] { queue.get_many(600); });
   REQUIRE(queue.get_many(1000) == std::vector<int>(batch.begin() + 600, batch.end()));
 }
 
@@ -76,7 +67,7 @@ TEST_CASE("Queue: a consumer killed at any point of get takes the item, or leave
   const Queue<int> queue(2);
   queue.put(1);
   queue.put(2);
-  die_at(point, [&] { queue.get(); });
+  test::die_at(point, [&] { queue.get(); });
   REQUIRE(queue.qsize() == (is_there ? 2 : 1));
   REQUIRE(queue.full() == is_there);
   if (is_there) REQUIRE(queue.get() == 1);
@@ -91,13 +82,13 @@ TEST_CASE("Queue: who sleeps learns of an item, or of room, whose giver was kill
   CAPTURE(point);
   test::ForkedChild consumer([&] { return queue.get(); });
   test::wait_until_asleep(consumer.pid());
-  die_at(point, [&] { queue.put(5); });
+  test::die_at(point, [&] { queue.put(5); });
   REQUIRE(consumer.wait() == 5);
 
   queue.put(6);
   test::ForkedChild producer([&] { queue.put(7); });
   test::wait_until_asleep(producer.pid());
-  die_at("queue.get.committed", [&] { queue.get(); });
+  test::die_at("queue.get.committed", [&] { queue.get(); });
   REQUIRE(producer.wait() == 0);
   REQUIRE(queue.get() == 7);
 }
@@ -130,7 +121,7 @@ TEST_CASE("Queue: killed while the ring grows or shrinks, at any step, nothing i
   queue.put(std::string(50'000, 'a'));
   queue.get();
   queue.put(std::string(100'000, 'b'));
-  die_at(point, [&] { queue.put(big('c')); });
+  test::die_at(point, [&] { queue.put(big('c')); });
   REQUIRE(queue.qsize() == 2);
   queue.put(big('d'));
   REQUIRE(queue.get() == std::string(50'000, 'a'));
@@ -138,7 +129,7 @@ TEST_CASE("Queue: killed while the ring grows or shrinks, at any step, nothing i
   REQUIRE(queue.get() == big('d'));
 
   for (int i = 0; i < 40; ++i) queue.put(big(static_cast<char>('a' + i)));
-  die_at("queue.resize.before_commit", [&] {
+  test::die_at("queue.resize.before_commit", [&] {
     for (;;) queue.get_nowait();
   });
   const auto left = queue.qsize();
@@ -152,7 +143,7 @@ TEST_CASE("Queue: killed while the ring shrinks, its contents are all there") {
   CAPTURE(point);
   const Queue<std::string> queue;
   for (int i = 0; i < 40; ++i) queue.put(big(static_cast<char>('a' + i)));
-  die_at(point, [&] {
+  test::die_at(point, [&] {
     for (;;) queue.get_nowait();
   });
   const auto left = queue.qsize();
@@ -170,14 +161,14 @@ TEST_CASE("Queue: descriptors go to the right item whatever died between them an
     REQUIRE(os::file_facts(fd.get()).size == static_cast<std::size_t>(number));
   };
   put(1);
-  die_at("queue.put.fds_sent", [&] { put(100); });
+  test::die_at("queue.put.fds_sent", [&] { put(100); });
   put(2);
-  die_at("queue.put.before_commit", [&] { put(101); });
+  test::die_at("queue.put.before_commit", [&] { put(101); });
   put(3);
-  die_at("queue.get.before_commit", [&] { queue.get(); });
+  test::die_at("queue.get.before_commit", [&] { queue.get(); });
   check(1);
   put(4);
-  die_at("queue.get.committed", [&] { queue.get(); });
+  test::die_at("queue.get.committed", [&] { queue.get(); });
   check(3);
   check(4);
   REQUIRE(queue.empty());
@@ -191,12 +182,12 @@ TEST_CASE("Queue: whoever dies ringing or muting, its descriptor is readable whi
   const int fd = queue.fileno();
   const auto readable = [&] { return os::wait_readable(fd, detail::Deadline::expired_already()); };
   REQUIRE_FALSE(readable());
-  die_at("queue.bell.rung", [&] { queue.put(1); });
+  test::die_at("queue.bell.rung", [&] { queue.put(1); });
   REQUIRE(queue.try_get() == std::nullopt);
   REQUIRE_FALSE(readable());
-  die_at("queue.put.committed", [&] { queue.put(2); });
+  test::die_at("queue.put.committed", [&] { queue.put(2); });
   REQUIRE(readable());
-  die_at("queue.bell.before_mute", [&] { queue.get(); });
+  test::die_at("queue.bell.before_mute", [&] { queue.get(); });
   REQUIRE(queue.try_get() == std::nullopt);
   REQUIRE_FALSE(readable());
   queue.put(3);
@@ -215,7 +206,7 @@ TEST_CASE("Queue: killed in the middle of shutdown, the queue is down for the ot
   });
   test::wait_until([&] { return queue.empty(); });
   test::wait_until_asleep(consumer.pid());
-  die_at("queue.shut_down.stored", [&] { queue.shutdown(); });
+  test::die_at("queue.shut_down.stored", [&] { queue.shutdown(); });
   REQUIRE(consumer.wait() == 1);
   REQUIRE_THROWS_AS(queue.put(1), ShutDown);
 }
@@ -225,7 +216,7 @@ TEST_CASE("JoinableQueue: killed before it says that all is done, it is known wi
   queue.put(1);
   test::ForkedChild waiter([&] { queue.join(); });
   test::wait_until_asleep(waiter.pid());
-  die_at("queue.item_done.before_wake", [&] {
+  test::die_at("queue.item_done.before_wake", [&] {
     queue.get();
     queue.task_done();
   });
@@ -238,7 +229,7 @@ TEST_CASE("JoinableQueue: join does not wait for what the dead had in hand, wher
   CAPTURE(point);
   const JoinableQueue<int> queue;
   for (int i = 0; i < 3; ++i) queue.put(i);
-  die_at(point, [&] {
+  test::die_at(point, [&] {
     queue.get();
     queue.task_done();
   });
@@ -258,8 +249,8 @@ TEST_CASE("JoinableQueue: join does not wait for what the dead had in hand, wher
   REQUIRE_THROWS_AS(queue.task_done(), std::invalid_argument);
   // A process that only joins finds out, too.
   queue.put(9);
-  die_at("queue.get.committed", [&] { queue.get(); });
-  die_at("queue.hand.before_burial", [&] { queue.join(); });
+  test::die_at("queue.get.committed", [&] { queue.get(); });
+  test::die_at("queue.hand.before_burial", [&] { queue.join(); });
   queue.join();
 }
 

@@ -5,39 +5,25 @@
 #include <random>
 #include <utility>
 
-#include "ipc/base/kill_point.hpp"
 #include "ipc/os/memfd.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/fork_child.hpp"
+#include "tests/support/die_at.hpp"
 #include "tests/support/kill_storm.hpp"
 #include "tests/support/shared.hpp"
 #include "tests/support/shm_names.hpp"
 
 using namespace ipc;
 
-namespace {
-
-template <class Body>
-void die_at(const char* point, Body body) {
-  test::ForkedChild child([&] {
-    base::arm_kill_point(point);
-    body();
-  });
-  REQUIRE(child.wait() == -SIGKILL);
-}
-
-}  // namespace
-
 TEST_CASE("Queue: whoever dies on its way to the descriptors of a named one, others find them, or begin anew") {
   const test::UniqueName name;
   const auto* point = GENERATE("queue.depot.before_share", "queue.depot.entered");
   CAPTURE(point);
   // Alone: what it made goes with it, and the stale name, too.
-  die_at(point, [&] { static_cast<void>(Queue<Fd>::create(name)); });
+  test::die_at(point, [&] { static_cast<void>(Queue<Fd>::create(name)); });
   std::optional queue(Queue<Fd>::create(name));
   queue->put(os::make_memfd("x", 5));
   // Beside one that has them, which stay.
-  die_at(point, [&] {
+  test::die_at(point, [&] {
     queue.reset();  // So that the child comes as a stranger.
     static_cast<void>(Queue<Fd>::open(name));
   });
