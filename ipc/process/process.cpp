@@ -134,7 +134,11 @@ void Process::start() {
   const std::lock_guard lock(core.mutex);
   if (core.closed) throw UsageError("The process object is closed.");
   if (core.member != nullptr) throw UsageError("A process cannot be started twice.");
-  if (process::identity().daemon) throw UsageError("daemonic processes are not allowed to have children");
+  if (process::identity().daemon) {
+    throw UsageError(
+        "daemonic processes are not allowed to have children: a daemon is killed with its parent, and would leave them behind. Have "
+        "that parent start them, or make the daemon with `.daemon = false`.");
+  }
   process::living_children();  // Reaps those that have ended.
   Birth birth = process::birth_here(core.name, core.lineage, core.daemon);
   const StartMethod method = core.wanted_method.value_or(start_method());
