@@ -71,7 +71,8 @@ class Outlet {
 /// Invariants
 /// 1. A connection has at most one call that is not answered.
 /// 2. An object lives as long as a session, an element of another object, a name or a waiting call refers to it.
-/// 3. A client can name only the objects that its session has references to.
+/// 3. A client can name only the objects that its session has references to. It gets one to any that lives by its number (`attach`,
+///    a greeting's lease): whoever is let in may run code here, so that a guessed number gives nothing that he could not have.
 class Machine {
  public:
   Machine(const detail::ServerId& id, Outlet& outlet) : id_(id), outlet_(outlet) {}
