@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <thread>
+
+#include "ipc/base/ticks.hpp"
 
 namespace ipc::base {
 
@@ -15,20 +18,27 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
+/// Spins for so many ticks.
+inline void relax_for(std::uint64_t length) noexcept {
+  const std::uint64_t start = ticks();
+  while (ticks() - start < length) cpu_relax();
+}
+
 /// How a spinning waiter looks at a word that its holder needs to get on: ever more seldom, as each look takes the cache line
-/// away from there. Belongs to one wait.
+/// away from there, which on processors whose caches are far apart costs a holder more than what it holds the lock for.
+/// Belongs to one wait.
 class Backoff {
  public:
-  /// The first time for nothing, then ever longer, up to a microsecond or two.
+  /// The first time for nothing, then ever longer, up to some four microseconds: little beside a wake by the kernel.
   void pause() noexcept {
-    for (int i = 1; i < pauses_; ++i) cpu_relax();
-    pauses_ = std::min(2 * pauses_, longest);
+    if (length_ != 0) relax_for(length_);
+    length_ = std::clamp(2 * length_, ticks_in_ten_microseconds() / 500, ticks_in_ten_microseconds() * 2 / 5);
   }
+  /// So often may `SpinBudget` have it pause before it looks at its clock.
+  static constexpr int looks_at_once = 4;
 
  private:
-  static constexpr int longest = 32;
-
-  int pauses_ = 1;
+  std::uint64_t length_ = 0;
 };
 
 /// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
@@ -51,9 +61,9 @@ class SpinBudget {
     most_mistrust_ = 1023;
   }
 
-  /// Spins until `ready()` or the budget is spent; returns whether `ready()`.
+  /// Spins until `ready()` or the budget is spent; returns whether `ready()`. Looks at the clock after so many looks.
   template <class Ready>
-  bool spin(Ready ready) {
+  bool spin(Ready ready, int looks_at_once = 32) {
     if (ready()) return true;
     if (!useful() || budget_ == std::chrono::nanoseconds(0)) {
       started_ = Clock::now();
@@ -62,7 +72,7 @@ class SpinBudget {
     // The clock is first looked at when the quickest answers have had their time: nobody listens meanwhile.
     Clock::time_point start{};
     for (bool first = true;; first = false) {
-      for (int i = 0; i < 32; ++i) {
+      for (int i = 0; i < looks_at_once; ++i) {
         cpu_relax();
         if (ready()) return paid();
       }

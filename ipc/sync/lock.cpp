@@ -44,12 +44,13 @@ bool LockState::acquire_taken(detail::Deadline deadline) {
   if (impatient.load(std::memory_order_relaxed) != 0) let_impatient_pass(deadline);
   auto outcome = os::LockOutcome::not_acquired;
   base::Backoff backoff;
-  budget.spin([&] {
+  const auto look = [&] {
     backoff.pause();
     if (!mutex.looks_free()) return false;
     outcome = mutex.try_lock();
     return outcome != os::LockOutcome::not_acquired;
-  });
+  };
+  budget.spin(look, base::Backoff::looks_at_once);
   if (outcome == os::LockOutcome::not_acquired) {
     outcome = wait_in_line(deadline);
     if (outcome == os::LockOutcome::acquired) budget.woke();

@@ -42,7 +42,7 @@ bool SemaphoreState::acquire(detail::Deadline deadline) {
     backoff.pause();
     return try_acquire();
   };
-  if (budget.spin(look)) return true;
+  if (budget.spin(look, base::Backoff::looks_at_once)) return true;
   const os::LockOutcome outcome = turnstile.lock_until(deadline);
   if (outcome == os::LockOutcome::not_acquired) return try_acquire();
   // A dead head leaves nothing to repair.

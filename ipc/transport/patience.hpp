@@ -25,9 +25,9 @@ class BasicPatience {
       looks_ = 0;
       length_ = shortest();
     }
-    stay(length_ / 2);
+    Clock::pass(length_ / 2);
     const auto half = look();
-    stay(length_ / 2);
+    Clock::pass(length_ / 2);
     if (half != 0 && look() != half) {
       length_ = std::min(2 * length_, longest());
     } else {
@@ -44,17 +44,12 @@ class BasicPatience {
   static constexpr int looks_to_a_try = 256;
 
  private:
-  static void stay(std::uint64_t length) noexcept {
-    const std::uint64_t start = Clock::ticks();
-    while (Clock::ticks() - start < length) base::cpu_relax();
-  }
-
   std::uint64_t length_ = 0;
   int looks_ = 0;
 };
 
 struct PatienceClock {
-  static std::uint64_t ticks() noexcept { return base::ticks(); }
+  static void pass(std::uint64_t ticks) noexcept { base::relax_for(ticks); }
   static std::uint64_t ten_microseconds() noexcept { return base::ticks_in_ten_microseconds(); }
 };
 using Patience = BasicPatience<PatienceClock>;
