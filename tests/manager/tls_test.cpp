@@ -10,6 +10,7 @@
 #include <ipc/manager.hpp>
 #include <ipc/process.hpp>
 #include <ipc/queue.hpp>
+#include <ipc/wait.hpp>
 
 #include "tests/manager/certificates.hpp"
 #include "tests/support/catch.hpp"
@@ -77,6 +78,14 @@ TEST_CASE("over TLS everything goes on as without: values of every size, waiting
   CHECK(way.get().get() == 42);
   // Releases and the request behind them may come in one piece.
   for (int i = 0; i < 200; ++i) CHECK(m.list<int>({i}).get(0) == i);
+  // Nothing that TLS itself says is taken for a result.
+  const auto pool = m.Pool(1);
+  const auto event = m.Event();
+  const auto result = pool.apply_async([](const ipc::EventProxy& go) { go.wait(); }, event);
+  CHECK(ipc::wait({result}, 20ms).empty());
+  event.set();
+  CHECK(ipc::wait({result}) == std::vector<std::size_t>{0});
+  CHECK(result.successful());
 }
 
 TEST_CASE("a client checks the server's certificate, its host and its time") {
