@@ -12,6 +12,8 @@
 #include <exception>
 #include <system_error>
 
+#include <ipc/detail/exception.hpp>
+#include <ipc/detail/writer.hpp>
 #include <ipc/main.hpp>
 
 namespace {
@@ -30,11 +32,13 @@ class WatchdogListener : public ListenerBase {
 };
 
 /// UBSan takes an object's table of functions for none when it cannot look at it through a pipe, once for each class: so it says of
-/// any program that has run out of descriptors and throws. This lets it look before.
+/// any program that has run out of descriptors and throws. This lets it look before, also at what is behind an exception that is sent.
 void show_exceptions_to_ubsan() {
   try {
     throw std::system_error(EMFILE, std::generic_category(), "looked at");
   } catch (const std::exception& error) {
+    ipc::detail::Writer looked_at;
+    ipc::detail::encode_exception(looked_at, std::current_exception(), "", 0);
     if (error.what() == nullptr || dynamic_cast<const std::system_error&>(error).code().value() != EMFILE) std::abort();
   }
 }
