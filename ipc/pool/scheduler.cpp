@@ -107,6 +107,7 @@ void Scheduler::send_away(WorkerId id, Worker& worker) {
 void Scheduler::worker_started(WorkerId id, TimePoint at_time) { at(id).began = at_time; }
 
 void Scheduler::worker_ready(WorkerId id) {
+  ++happened_;
   early_deaths_ = 0;
   Worker& worker = at(id);
   if (!std::exchange(worker.ready, true)) --starting_;
@@ -115,6 +116,7 @@ void Scheduler::worker_ready(WorkerId id) {
 }
 
 TaskRef Scheduler::finished(WorkerId id, std::chrono::nanoseconds duration) {
+  ++happened_;
   Worker& worker = at(id);
   const TaskRef task = worker.window.front().task;
   const auto pace = std::move(worker.window.front().pace);
@@ -147,7 +149,8 @@ std::vector<TaskRef> Scheduler::taken_back(WorkerId id, std::size_t count) {
   worker.window.resize(kept);
   worker.given -= count;
   judge(id, worker);
-  make_hungry(id, worker);
+  // It has not got to these: whoever else has room may be quicker.
+  make_hungry_last(id, worker);
   return cancelled;
 }
 
@@ -167,6 +170,7 @@ void Scheduler::judge(WorkerId id, Worker& worker) {
 }
 
 Scheduler::Loss Scheduler::worker_lost(WorkerId id, bool started, bool killed) {
+  ++happened_;
   Loss loss;
   Worker& worker = at(id);
   loss.cause = worker.doom;
@@ -269,9 +273,15 @@ void Scheduler::stalled() {
     return entry.second.ready && !entry.second.leaving && entry.second.window.empty();
   });
   if (!idle) return;
-  const auto fullest = std::max_element(workers_.begin(), workers_.end(),
-                                        [](const auto& a, const auto& b) { return a.second.window.size() < b.second.window.size(); });
-  if (fullest == workers_.end() || fullest->second.window.size() < 2) return;
+  auto fullest = workers_.end();
+  for (auto it = workers_.begin(); it != workers_.end(); ++it) {
+    const Worker& worker = it->second;
+    // SUBTLE: where no worker gets a CPU, tasks that go round among the idle would keep the driver awake, and maybe on that CPU.
+    if (worker.window.size() < 2 || worker.relieved_at == happened_) continue;
+    if (fullest == workers_.end() || worker.window.size() > fullest->second.window.size()) fullest = it;
+  }
+  if (fullest == workers_.end()) return;
+  fullest->second.relieved_at = happened_;
   order_take_back(fullest->first, fullest->second);
 }
 
@@ -332,6 +342,12 @@ void Scheduler::make_hungry(WorkerId id, Worker& worker) {
   if (worker.hungry || worker.leaving) return;
   worker.hungry = true;
   hungry_.push_back(id);
+}
+
+void Scheduler::make_hungry_last(WorkerId id, Worker& worker) {
+  if (worker.leaving) return;
+  if (std::exchange(worker.hungry, true)) std::erase(hungry_, id);
+  hungry_.insert(hungry_.begin(), id);
 }
 
 void Scheduler::leaves_window(const Held& held) noexcept {

@@ -105,7 +105,7 @@ class Scheduler {
   /// nothing else happens.
   std::optional<TimePoint> time_is(TimePoint now);
   /// The driver is about to sleep: nothing has happened for a while, so tasks must be long. Idle workers may take over
-  /// what waits in the windows of busy ones.
+  /// what waits in the windows of busy ones: from each of these once, until something happens.
   void stalled();
   /// No more jobs will come: workers leave when nothing is left.
   void close();
@@ -184,6 +184,7 @@ class Scheduler {
     bool worked = false;
     bool taking_back = false;
     bool hungry = false;             // Is in `hungry_`.
+    std::uint64_t relieved_at = 0;   // What `happened_` was when an idle worker took over from it.
     std::optional<TimePoint> began;  // The front of the window; before it is ready, its own start; once it may leave, that.
     std::optional<TaskRef> overdue;
     Cause doom = Cause::died;  // Otherwise it has been killed, for this.
@@ -206,6 +207,7 @@ class Scheduler {
   Worker& at(WorkerId id) { return workers_.at(id); }
   std::deque<Source>& level(int priority);
   void make_hungry(WorkerId id, Worker& worker);
+  void make_hungry_last(WorkerId id, Worker& worker);
   void put_back(const Held& held);
   void put_back_from(const std::deque<Held>& window, std::size_t from, std::vector<TaskRef>& cancelled);
   void order_take_back(WorkerId id, Worker& worker);
@@ -220,9 +222,10 @@ class Scheduler {
   SchedulerLimits limits_;
   std::map<WorkerId, Worker> workers_;
   std::vector<Level> levels_;     // The highest priority first.
-  std::vector<WorkerId> hungry_;  // Those that may have room in their windows, the most recently freed last.
+  std::vector<WorkerId> hungry_;  // Those that may have room in their windows; the last is served first, the most recently freed.
   std::deque<Action> orders_;     // Decided by an event, not yet given out.
   std::uint64_t next_worker_ = 1;
+  std::uint64_t happened_ = 1;  // Counts results, births and deaths.
   std::size_t pending_ = 0;
   std::size_t held_ = 0;
   std::size_t timed_ = 0;     // Pieces, of those held.

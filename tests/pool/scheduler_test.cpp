@@ -123,6 +123,45 @@ TEST_CASE("scheduler: an idle worker takes over what waits behind a long task on
   CHECK(all_hand_overs(scheduler).front().worker == quick);
 }
 
+// Catches a driver that hands the same tasks out and takes them back for ever while those who could do them wait for its CPU.
+TEST_CASE("scheduler: what an idle worker takes over goes to it, and round among the idle only once until something happens") {
+  Scheduler scheduler({.workers = 2});
+  const auto workers = start_all(scheduler);
+  const WorkerId quick = workers[0];
+  const WorkerId slow = workers[1];
+  scheduler.submit(job, 0, 1000, {.most_together = 1000});
+  all_hand_overs(scheduler);
+  // Until the slow one has two pieces of many; then it does nothing more.
+  for (int round = 0; round < 3; ++round) {
+    for (const WorkerId worker : workers) {
+      while (scheduler.held(worker) != 0) scheduler.finished(worker, 1us);
+    }
+    all_hand_overs(scheduler);
+  }
+  while (scheduler.held(quick) != 0) {
+    scheduler.finished(quick, 1us);
+    all_hand_overs(scheduler);
+  }
+  REQUIRE(scheduler.held(slow) >= 2);
+  const auto all_taken_over = [&](WorkerId from) {
+    scheduler.stalled();
+    const auto action = scheduler.next_action();
+    if (!action) return false;
+    CHECK(action->kind == Kind::take_back);
+    CHECK(action->worker == from);
+    scheduler.taken_back(from, scheduler.held(from));
+    for (const auto& given : all_hand_overs(scheduler)) CHECK(given.worker != from);
+    return true;
+  };
+  CHECK(all_taken_over(slow));
+  CHECK(all_taken_over(quick));
+  CHECK_FALSE(all_taken_over(slow));
+  // A worker that is new is news.
+  scheduler.resize(3);
+  start_all(scheduler);
+  CHECK(all_taken_over(slow));
+}
+
 TEST_CASE("scheduler: a worker is dismissed after max_tasks_per_child tasks, and replaced") {
   Scheduler scheduler({.workers = 1, .max_tasks_per_child = 2});
   const WorkerId worker = start_all(scheduler).front();
