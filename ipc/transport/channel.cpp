@@ -7,6 +7,7 @@
 
 #include <ipc/error.hpp>
 
+#include "ipc/base/prefetch.hpp"
 #include "ipc/os/memfd.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/socket.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t channel_control_size = 4096;
 constexpr std::size_t channel_fds_per_packet = 250;
+constexpr std::size_t lines_ahead = 2;
 
 constexpr std::size_t padded(std::uint64_t size) noexcept {
   return static_cast<std::size_t>((size + sizeof(RecordHeader) + 7) & ~std::uint64_t{7});
@@ -62,25 +64,30 @@ std::span<std::byte> Channel::payload_room() {
   return room.subspan(sizeof(RecordHeader), (room.size() & ~std::size_t{7}) - sizeof(RecordHeader));
 }
 
-void Channel::commit(RecordHeader header, detail::Writer& payload) {
-  if (!bulk_out_.owns(payload.view().data())) return commit_to_ring(header, payload);
+void Channel::commit(RecordLabel label, detail::Writer& payload) {
+  if (!bulk_out_.owns(payload.view().data())) return commit_to_ring(label, payload);
   // It stays where it is, and is as visible as what says so.
   detail::Writer reference(payload_room());
   reference.fds() = std::move(payload.fds());
   reference.raw(bulk_out_.take(payload.size(), reference.fds()));
-  header.in_bulk = 1;
-  commit_to_ring(header, reference);
+  label.in_bulk = 1;
+  commit_to_ring(label, reference);
 }
 
-void Channel::commit_to_ring(RecordHeader header, detail::Writer& payload) {
-  header.size = payload.size();
-  header.fds = static_cast<std::uint16_t>(payload.fds().size());
+void Channel::commit_to_ring(RecordLabel label, detail::Writer& payload) {
   if (payload.fds().size() > UINT16_MAX) throw EncodingError("A message carries more than 65535 descriptors.");
+  const auto fd_count = static_cast<std::uint16_t>(payload.fds().size());
+  const std::size_t size = payload.size();
+  const auto header_at = [&](std::byte* where) {
+    new (where) RecordHeader{size, label.note, label.sequence, fd_count, label.kind, label.in_bulk};
+  };
   // SUBTLE: an empty payload fits any memory, so that it did not move to the heap does not mean that there is room.
-  const auto room = outgoing_.room(padded(header.size));
-  if (outbox_.empty() && !payload.on_heap() && room.size() >= padded(header.size) && send_fds(payload.fds())) {
-    std::memcpy(room.data(), &header, sizeof header);
-    outgoing_.advance(padded(header.size));
+  const auto room = outgoing_.room(padded(size));
+  if (outbox_.empty() && !payload.on_heap() && room.size() >= padded(size) && send_fds(payload.fds())) {
+    header_at(room.data());
+    outgoing_.advance(padded(size));
+    // The next records will lie in lines that the other side has.
+    for (std::size_t line = 0; line < lines_ahead; ++line) base::prefetch_to_write(room.data() + padded(size) + (line + 1) * 64);
     return;
   }
   auto fds = std::move(payload.fds());
@@ -88,10 +95,10 @@ void Channel::commit_to_ring(RecordHeader header, detail::Writer& payload) {
   if (payload.on_heap()) {
     bytes = payload.release_heap();
   } else {
-    bytes = std::unique_ptr<std::byte[]>(new std::byte[payload.size()]);
+    bytes = std::unique_ptr<std::byte[]>(new std::byte[size]);
     std::copy(payload.view().begin(), payload.view().end(), bytes.get());
   }
-  outbox_.push_back({header, std::move(bytes), std::move(fds), 0});
+  outbox_.push_back({{size, label.note, label.sequence, fd_count, label.kind, label.in_bulk}, std::move(bytes), std::move(fds), 0});
   pump();
 }
 

@@ -37,6 +37,17 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordHeader>);
 
+/// What is said of a record when it is committed; the channel adds the rest of its header. SUBTLE: it travels in registers. A header
+/// put together in memory and copied from there as a whole would have to wait for all stores before it to arrive, and those
+/// into the ring take as long as the other side needs to let go of their lines.
+struct RecordLabel {
+  std::uint64_t note = 0;
+  std::uint32_t sequence = 0;
+  std::uint8_t kind = 0;
+  std::uint8_t in_bulk = 0;
+};
+static_assert(sizeof(RecordLabel) == 16 && std::is_trivially_copyable_v<RecordLabel>);
+
 /// What a sleeping side wants to be woken for; bits of `ChannelWords::wants`.
 enum class Wake : std::uint32_t { nothing = 0, data = 1, room = 2 };
 constexpr Wake operator|(Wake a, Wake b) noexcept {
@@ -101,7 +112,7 @@ class Channel {
   detail::LargerRoom* bulk() noexcept { return &bulk_out_; }
   /// Ends the record begun by `payload_room`: `payload` was written into that memory, or into its own when it did not fit;
   /// then it waits in the outbox, which `pump` empties. Not visible before `publish`.
-  void commit(RecordHeader header, detail::Writer& payload);
+  void commit(RecordLabel label, detail::Writer& payload);
   /// Moves what it can from the outbox into the ring; true when the outbox is empty.
   bool pump();
   /// Whether `pump` could make progress.
@@ -145,7 +156,7 @@ class Channel {
   };
   Channel(Seed seed, Side side);
 
-  void commit_to_ring(RecordHeader header, detail::Writer& payload);
+  void commit_to_ring(RecordLabel label, detail::Writer& payload);
   Record record(const RecordHeader& header, std::span<const std::byte> payload);
   bool send_fds(std::vector<Fd>& fds);
   bool write_some(Outgoing& record);
