@@ -34,6 +34,7 @@ struct ProcessOptions {
 ///
 /// The destructor behaves as `std::jthread`'s: it waits for the process, and terminates a daemon first. An exception
 /// that leaves the callable is printed as `Process NAME: TYPE: WHAT`, and the exit code is 1.
+/// A forked process ends with what it registered itself for its exit (`std::atexit`), not with what it inherited.
 /// A daemon is terminated when this process ends, and killed when this process is.
 ///
 /// Move-only. Any thread of the process that created the object may call anything at any time, except that moving,
