@@ -97,14 +97,14 @@ void Result::get(Call& call) {
   call.wait_in(waiters_);
 }
 
-/// The request has a queue and an item for it.
+/// The request has a queue and an item for it, without objects: a result that has itself in one would live for ever.
 void Result::announce(Call& call) {
   if (style_ == ResultStyle::stream) fail_operation();
   const Element where = call.take();
   Element item = call.take();
   const bool one = where.baggage != nullptr && where.baggage->objects.size() == 1;
   const auto queue = one ? std::dynamic_pointer_cast<Queue>(where.baggage->objects.front()) : nullptr;
-  if (queue == nullptr) throw EncodingError("A client asked for word of a result in what is no queue.");
+  if (queue == nullptr || item.baggage != nullptr) throw EncodingError("A client asked for word of a result in a way that there is not.");
   if (ready()) return queue->add(std::move(item), call.machine);
   // Of those who have asked again and again, and have left.
   std::erase_if(notices_, [](const Notice& notice) { return notice.queue.expired(); });

@@ -181,7 +181,9 @@ TEST_CASE("managed as_completed: a server that ends, results of two, and a reque
   using ipc::detail::Request;
   CHECK_THROWS_AS(Request(never[0].reference(), Op::notify).put(m.list<int>()).put(std::uint64_t{1}).send(), ipc::EncodingError);
   CHECK_THROWS_AS(Request(never[0].reference(), Op::notify).put(1).put(std::uint64_t{1}).send(), ipc::EncodingError);
-  CHECK_THROWS_AS(Request(never[0].reference(), Op::notify).put(m.Queue<std::uint64_t>()).send(), ipc::EncodingError);
+  const auto queue = m.Queue<std::uint64_t>();
+  CHECK_THROWS_AS(Request(never[0].reference(), Op::notify).put(queue).send(), ipc::EncodingError);
+  CHECK_THROWS_AS(Request(never[0].reference(), Op::notify).put(queue).put(never[0]).send(), ipc::EncodingError);
   m.shutdown();
   CHECK_THROWS_AS(completed.next(), ipc::ManagerLost);
 }

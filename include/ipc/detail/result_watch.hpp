@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include <ipc/detail/connection_core.hpp>
 #include <ipc/detail/reference.hpp>
