@@ -8,6 +8,7 @@
 #include <ipc/error.hpp>
 
 #include "ipc/base/prefetch.hpp"
+#include "ipc/os/cpu.hpp"
 #include "ipc/os/memfd.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/socket.hpp"
@@ -152,6 +153,8 @@ bool Channel::write_some(Outgoing& record) {
 
 void Channel::publish(Wake events) {
   if (outgoing_.has_unpublished()) outgoing_.publish();
+  // relaxed: a hint. Stored when it changes only, for the peer has the line.
+  if (const auto cpu = os::current_cpu() + 1; cpu != told_cpu_) words_->wants[side_].cpu.store(told_cpu_ = cpu, std::memory_order_relaxed);
   wake_peer(events);
 }
 
@@ -267,7 +270,11 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
   const bool for_room = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::room)) != 0;
   const bool for_data = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::data)) != 0;
   const auto ready = [&] { return (for_data && has_data()) || (for_room && outgoing_.room(wanted_room()).size() >= wanted_room()); };
-  if (spin.spin(ready)) return true;
+  // Spinning on the CPU that the peer needs is in vain: that it goes to sleep hands the CPU over. Nothing has it stay and be
+  // moved to a CPU of its own, as the two ends of a pipe are (Crowding): a pool's workers and callers are often more than there
+  // are CPUs. relaxed: a hint.
+  const bool crowded = words_->wants[1 - side_].cpu.load(std::memory_order_relaxed) == os::current_cpu() + 1;
+  if (crowded ? ready() : spin.spin(ready)) return true;
   announce_sleep(wanted);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // The other half of wake_peer's Dekker.
   bool woken = true;
@@ -277,7 +284,7 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
                                          os::PollEntry{.fd = fds_due ? socket_.get() : -1, .for_writing = true}};
     woken = os::poll(entries, deadline) != 0;
     if (entries[0].ready) answer_doorbell();
-    spin.woke();
+    if (!crowded) spin.woke();
   }
   awake();
   return woken;

@@ -67,6 +67,7 @@ struct ChannelWords {
   std::array<RingWords, 2> rings;
   struct alignas(cache_line) Wants {
     std::atomic<std::uint32_t> wake;
+    std::atomic<std::uint32_t> cpu;  ///< One more than the CPU that it published on last. A hint; 0 is unknown.
   };
   std::array<Wants, 2> wants;
   /// Zero at first; for the protocol above.
@@ -182,6 +183,7 @@ class Channel {
   std::size_t padding_due_ = 0;             // Its padding, not consumed yet.
   std::size_t to_release_ = 0;              // Ring bytes of the record that was given out.
   std::size_t stuck_at_ = 0;                // So many bytes were readable when `receive` could do nothing with them.
+  std::uint32_t told_cpu_ = 0;              // What the peer can see of where this side is.
   bool peer_closed_ = false;                // Belongs to the reading thread…
   bool peer_refuses_ = false;               // …and this to the writing one.
 };
