@@ -83,9 +83,9 @@ bool PoolState::step() {
     time_limit();
   }
   progress = perform_actions() || progress;
-  dispatch();
+  const bool more = dispatch(Until::results);
   if (progress && waiting_ != 0) turn_.notify_all();
-  return progress;
+  return progress || more;
 }
 
 void PoolState::notice_deaths() {

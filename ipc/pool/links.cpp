@@ -17,6 +17,8 @@ using transport::Wake;
 
 // So many records of one worker are taken in before the others and the callbacks get their turn.
 constexpr int records_in_a_row = 512;
+// Tasks of so many bytes are published one by one, smaller ones together.
+constexpr std::size_t worth_telling = std::size_t{16} << 10;
 
 }  // namespace
 
@@ -137,20 +139,33 @@ void PoolState::answer_doorbell(Link& link) {
 
 // --- what goes to the workers ------------------------------------------------------------------------------------------
 
-void PoolState::dispatch() {
-  if (broken()) return;
-  while (const auto next = scheduler_.next_hand_over()) hand_over(*find(next->worker), next->task);
+/// Returns whether it stopped because results have come while a large task was written: whoever is done with one already should
+/// have the next, so that as few workers as can keep up are kept awake.
+bool PoolState::dispatch(Until until) {
+  if (broken()) return false;
+  bool results = false;
+  while (!results) {
+    const auto next = scheduler_.next_hand_over();
+    if (!next) break;
+    Link& link = *find(next->worker);
+    hand_over(link, next->task);
+    results = until == Until::results && !link.unpublished &&
+              std::any_of(links_.begin(), links_.end(), [](const auto& each) { return each->channel.has_data(); });
+  }
   for (const auto& link : links_) {
     if (std::exchange(link->unpublished, false)) link->channel.publish(Wake::data | Wake::room);
   }
+  return results;
 }
 
 void PoolState::hand_over(Link& link, const TaskRef& task) {
   detail::Job& job = job_of(task);
   detail::Writer out(link.channel.payload_room(), link.channel.bulk());
+  std::size_t size = 0;
   try {
     job.encode_tasks(tasks_of(task), out);
-    scheduler_.weighed(link.id, out.size());
+    size = out.size();
+    scheduler_.weighed(link.id, size);
     link.channel.commit({.sequence = link.next_sequence, .kind = static_cast<std::uint8_t>(RecordKind::task)}, out);
   } catch (...) {
     scheduler_.not_handed_over(link.id);
@@ -158,7 +173,9 @@ void PoolState::hand_over(Link& link, const TaskRef& task) {
     return;
   }
   link.sequences.push_back(link.next_sequence++);
-  link.unpublished = true;
+  // What took long to write is not kept until the next is written as well.
+  link.unpublished = size < worth_telling;
+  if (!link.unpublished) link.channel.publish(Wake::data | Wake::room);
 }
 
 bool PoolState::perform_actions() {

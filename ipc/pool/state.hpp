@@ -133,7 +133,9 @@ class PoolState final : public detail::PoolCore {
   void handle(Link& link, transport::Record& record);
   void deliver(Lock* lock, detail::Job& job, detail::Tasks tasks, bool is_result, detail::Reader& in);
   void answer_doorbell(Link& link);
-  void dispatch();
+  /// Until every worker has what it is to have, or until there are results to look at first.
+  enum class Until : std::uint8_t { sated, results };
+  bool dispatch(Until until = Until::sated);
   void hand_over(Link& link, const TaskRef& task);
   bool perform_actions();
   void take_back(Link& link);

@@ -28,8 +28,8 @@ std::size_t BulkWriter::free_bytes() const noexcept {
 
 std::span<std::byte> BulkWriter::larger_room(std::size_t wanted) {
   if (wanted < least_payload || 2 * rounded(wanted) > most_bulk) return {};
-  // Room for four: a task that runs, one that waits, and as much of what may come.
-  const std::size_t capacity = std::clamp(std::bit_ceil(4 * wanted), least_bulk, most_bulk);
+  // Room for three: a task that runs, one that waits, and what is being written. More would only be colder memory.
+  const std::size_t capacity = std::clamp(std::bit_ceil(3 * wanted), least_bulk, most_bulk);
   if (memory_.size() < 2 * rounded(wanted)) {
     Fd fd = os::make_memfd("ipc-bulk", capacity);
     // SUBTLE: the writer may still have to copy from there what it has written so far.
