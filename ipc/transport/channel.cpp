@@ -5,9 +5,9 @@
 #include <cstring>
 #include <new>
 
+#include <ipc/detail/prefetch.hpp>
 #include <ipc/error.hpp>
 
-#include "ipc/base/prefetch.hpp"
 #include "ipc/os/cpu.hpp"
 #include "ipc/os/memfd.hpp"
 #include "ipc/os/poll.hpp"
@@ -88,7 +88,7 @@ void Channel::commit_to_ring(RecordLabel label, detail::Writer& payload) {
     header_at(room.data());
     outgoing_.advance(padded(size));
     // The next records will lie in lines that the other side has.
-    for (std::size_t line = 0; line < lines_ahead; ++line) base::prefetch_to_write(room.data() + padded(size) + (line + 1) * 64);
+    for (std::size_t line = 0; line < lines_ahead; ++line) detail::prefetch_to_write(room.data() + padded(size) + (line + 1) * 64);
     return;
   }
   auto fds = std::move(payload.fds());

@@ -7,10 +7,10 @@
 #include <utility>
 
 #include <ipc/detail/copy.hpp>
+#include <ipc/detail/prefetch.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/base/kill_point.hpp"
-#include "ipc/base/prefetch.hpp"
 #include "ipc/base/ticks.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/socket.hpp"
@@ -157,8 +157,8 @@ void PipeSender::publish(MessageHeader header) {
   const bool wanted = ring_.publish_and_ask();
   // Where the next message will begin: the consumer read these lines a lap ago and has them still.
   std::byte* const next = ring_.room(0).data();
-  base::prefetch_to_write(next);
-  base::prefetch_to_write(next + 64);
+  detail::prefetch_to_write(next);
+  detail::prefetch_to_write(next + 64);
   // SUBTLE: when the bell was rung earlier it lies in the socket before the descriptors; the consumer takes it out to get at
   // them, so there has to be another.
   if (!wanted && header.fds() == 0) return;

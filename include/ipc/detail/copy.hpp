@@ -3,21 +3,16 @@
 #include <cstddef>
 #include <cstring>
 
+#include <ipc/detail/prefetch.hpp>
+
 namespace ipc::detail {
 
-/// Has the processor fetch the lines of a piece that will be copied, the latter taken away from whoever has them, and goes on.
-inline void fetch_for_copying(const std::byte* to, const std::byte* from, std::size_t size) noexcept {
-#if defined(__GNUC__)
+/// Has the processor fetch both sides of what will be copied soon, and goes on.
+inline void prefetch_to_copy(const std::byte* to, const std::byte* from, std::size_t size) noexcept {
   for (std::size_t i = 0; i < size; i += 64) {
-    __builtin_prefetch(from + i, 0, 2);
-#if defined(__x86_64__)
-    // Compilers use this only where they are told that there is such an instruction; older processors take it for no operation.
-    asm volatile("prefetchw %0" : : "m"(to[i]));
-#else
-    __builtin_prefetch(to + i, 1);
-#endif
+    prefetch_to_read(from + i);
+    prefetch_to_write(to + i);
   }
-#endif
 }
 
 /// std::memcpy for what may be long. SUBTLE: the C library copies more than two or three KiB by the processor's string
@@ -27,18 +22,18 @@ inline void fetch_for_copying(const std::byte* to, const std::byte* from, std::s
 inline void copy_bytes(void* to, const void* from, std::size_t size) noexcept {
   auto* out = static_cast<std::byte*>(to);
   const auto* in = static_cast<const std::byte*>(from);
-  // What is so long is in no near cache, and what is written was last read by another processor. The processor's own fetching
-  // ahead ends with each page. Where the lines are there already this costs nothing.
-  constexpr std::size_t from_memory = std::size_t{64} << 10;
-  constexpr std::size_t ahead = 4096;
+  // What is so long is seldom in a near cache, and where it goes was last read by another processor. The processor's own
+  // fetching ahead ends with each page. Where the lines are there already this costs nothing to speak of.
+  constexpr std::size_t far = std::size_t{16} << 10;
+  constexpr std::size_t ahead = 2048;
   std::size_t piece = 1024;
 #if defined(__GNUC__)
   // Of a size that it knows the compiler would make that instruction itself.
   asm("" : "+r"(piece));
 #endif
-  if (size >= from_memory) {
+  if (size >= far) {
     for (; size > ahead + piece; size -= piece) {
-      fetch_for_copying(out + ahead, in + ahead, piece);
+      prefetch_to_copy(out + ahead, in + ahead, piece);
       std::memcpy(out, in, piece);
       out += piece;
       in += piece;
