@@ -53,8 +53,8 @@ std::uint64_t Scheduler::piece_of(const Source& source) const noexcept {
   const std::uint64_t even = pending_ / (2 * std::max<std::size_t>(workers_.size(), 1));
   const auto wanted = std::clamp(even, in_time(limits_.least_piece_time), in_time(limits_.piece_time));
   const auto by_weight = static_cast<std::uint64_t>(static_cast<double>(limits_.piece_bytes) / std::max(source.pace->task_bytes, 1.0));
-  // What was seen of few says little of many.
-  const std::uint64_t trusted = 4 * source.pace->longest;
+  // What was seen of few says little of many, but of what takes no time it may be many more.
+  const std::uint64_t trusted = source.pace->longest * (in_time(limits_.least_piece_time) >= 16 * source.pace->longest ? 16 : 4);
   return std::max<std::uint64_t>(1, std::min({wanted, trusted, by_weight, source.terms.most_together, source.end - source.next}));
 }
 
