@@ -7,6 +7,8 @@
 
 #include "ipc/base/ticks.hpp"
 
+#include "ipc/base/ticks.hpp"
+
 namespace ipc::base {
 
 /// Tells the processor that this is a spin loop.
@@ -40,6 +42,18 @@ class Backoff {
  private:
   std::uint64_t length_ = 0;
 };
+
+/// Spins until `ready()`, but lets whoever else wants this CPU have it meanwhile: for some fifty microseconds, or for as long as they
+/// use it. Returns whether `ready()`.
+template <class Ready>
+bool yield_until(Ready ready) {
+  const auto start = ticks();
+  while (!ready()) {
+    if (ticks() - start > 5 * ticks_in_ten_microseconds()) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
 
 /// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
 /// zero on a machine with one CPU. Where spinning long has not paid, because whoever could end the wait has no CPU, it is tried

@@ -53,12 +53,16 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     if (has_background_work()) rouse_background();
     if (progress) continue;
     if (deadline.expired()) return;
+    // Spinning where a worker is to run would keep it from what is waited for.
+    const bool crowded = std::any_of(links_.begin(), links_.end(),
+                                     [](const auto& link) { return !link->sequences.empty() && link->channel.peer_was_here(); });
     spinning_ = true;
     lock.unlock();
-    const bool more = spin_.spin([this] {
+    const auto something = [this] {
       if (woken_.load(std::memory_order_relaxed)) return true;
       return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data(); });
-    });
+    };
+    const bool more = crowded ? base::yield_until(something) : spin_.spin(something);
     lock.lock();
     spinning_ = false;
     if (more || done()) continue;
@@ -71,7 +75,7 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     }
     park(lock, earlier(deadline, limit));
     awake();
-    spin_.woke();
+    if (!crowded) spin_.woke();
   }
 }
 

@@ -266,15 +266,19 @@ bool Channel::can_pump() {
   return !outbox_.empty() && outbox_.front().fds.empty() && outgoing_.room(wanted_room()).size() >= wanted_room();
 }
 
+// relaxed: a hint.
+bool Channel::peer_was_here() const noexcept {
+  return words_->wants[1 - side_].cpu.load(std::memory_order_relaxed) == os::current_cpu() + 1;
+}
+
 bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadline) {
   const bool for_room = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::room)) != 0;
   const bool for_data = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::data)) != 0;
   const auto ready = [&] { return (for_data && has_data()) || (for_room && outgoing_.room(wanted_room()).size() >= wanted_room()); };
-  // Spinning on the CPU that the peer needs is in vain: that it goes to sleep hands the CPU over. Nothing has it stay and be
-  // moved to a CPU of its own, as the two ends of a pipe are (Crowding): a pool's workers and callers are often more than there
-  // are CPUs. relaxed: a hint.
-  const bool crowded = words_->wants[1 - side_].cpu.load(std::memory_order_relaxed) == os::current_cpu() + 1;
-  if (crowded ? ready() : spin.spin(ready)) return true;
+  // Spinning on the CPU that the peer needs is in vain. To give it away without falling asleep saves the peer the doorbell for
+  // each few records, and lets the kernel move one of the two to a CPU that is free. relaxed: a hint.
+  const bool crowded = peer_was_here();
+  if (crowded ? base::yield_until(ready) : spin.spin(ready)) return true;
   announce_sleep(wanted);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // The other half of wake_peer's Dekker.
   bool woken = true;

@@ -142,6 +142,8 @@ class Channel {
   bool wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadline);
   /// Publishes everything that was committed, waiting for room; false when the peer has gone.
   bool flush(base::SpinBudget& spin, Wake events = Wake::data);
+  /// Whether the peer published last from the CPU of the calling thread: then it may need that to go on. A hint.
+  bool peer_was_here() const noexcept;
   int socket() const noexcept { return socket_.get(); }
   std::atomic<std::uint64_t>& extra_word(std::size_t i) noexcept { return words_->extra[i].word; }
 
