@@ -7,8 +7,6 @@
 
 #include "ipc/base/ticks.hpp"
 
-#include "ipc/base/ticks.hpp"
-
 namespace ipc::base {
 
 /// Tells the processor that this is a spin loop.

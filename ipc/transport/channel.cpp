@@ -276,7 +276,7 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
   const bool for_data = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::data)) != 0;
   const auto ready = [&] { return (for_data && has_data()) || (for_room && outgoing_.room(wanted_room()).size() >= wanted_room()); };
   // Spinning on the CPU that the peer needs is in vain. To give it away without falling asleep saves the peer the doorbell for
-  // each few records, and lets the kernel move one of the two to a CPU that is free. relaxed: a hint.
+  // each few records, and lets the kernel move one of the two to a CPU that is free.
   const bool crowded = peer_was_here();
   if (crowded ? base::yield_until(ready) : spin.spin(ready)) return true;
   announce_sleep(wanted);
