@@ -41,18 +41,6 @@ class Backoff {
   std::uint64_t length_ = 0;
 };
 
-/// Spins until `ready()`, but lets whoever else wants this CPU have it meanwhile: for some fifty microseconds, or for as long as they
-/// use it. Returns whether `ready()`.
-template <class Ready>
-bool yield_until(Ready ready) {
-  const auto start = ticks();
-  while (!ready()) {
-    if (ticks() - start > 5 * ticks_in_ten_microseconds()) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 /// How long a waiter may spin before it asks the kernel: it grows while spinning pays and shrinks while it does not, and is
 /// zero on a machine with one CPU. Where spinning long has not paid, because whoever could end the wait has no CPU, it is tried
 /// again ever more rarely. A thread that may use one CPU only shares it with whoever could end the wait, or has been put on one of
@@ -76,6 +64,25 @@ class SpinBudget {
   /// Spins until `ready()` or the budget is spent; returns whether `ready()`. Looks at the clock after so many looks.
   template <class Ready>
   bool spin(Ready ready, int looks_at_once = 32) {
+    return look(ready, looks_at_once, cpu_relax);
+  }
+  /// The same, but lets whoever else wants this CPU have it between two looks.
+  template <class Ready>
+  bool yield(Ready ready) {
+    return look(ready, 1, [] { std::this_thread::yield(); });
+  }
+  /// To be called when a wait ended in the kernel after `spin` failed: a short one would have been worth spinning for.
+  void woke() noexcept {
+    if (Clock::now() - started_ >= 2 * limit) return;
+    if (short_waits_due_ > 0)
+      --short_waits_due_;
+    else
+      budget_ = limit;
+  }
+
+ private:
+  template <class Ready, class Relax>
+  bool look(Ready ready, int looks_at_once, Relax relax) {
     if (ready()) return true;
     if (!useful() || budget_ == std::chrono::nanoseconds(0)) {
       started_ = Clock::now();
@@ -85,7 +92,7 @@ class SpinBudget {
     Clock::time_point start{};
     for (bool first = true;; first = false) {
       for (int i = 0; i < looks_at_once; ++i) {
-        cpu_relax();
+        relax();
         if (ready()) return paid();
       }
       const auto now = Clock::now();
@@ -104,16 +111,7 @@ class SpinBudget {
     started_ = start;
     return false;
   }
-  /// To be called when a wait ended in the kernel after `spin` failed: a short one would have been worth spinning for.
-  void woke() noexcept {
-    if (Clock::now() - started_ >= 2 * limit) return;
-    if (short_waits_due_ > 0)
-      --short_waits_due_;
-    else
-      budget_ = limit;
-  }
 
- private:
   bool paid() noexcept {
     budget_ = std::min(limit, budget_ * 2);
     mistrust_ = 0;

@@ -62,7 +62,7 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
       if (woken_.load(std::memory_order_relaxed)) return true;
       return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data(); });
     };
-    const bool more = crowded ? base::yield_until(something) : spin_.spin(something);
+    const bool more = crowded ? yield_.yield(something) : spin_.spin(something);
     lock.lock();
     spinning_ = false;
     if (more || done()) continue;
@@ -75,7 +75,7 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     }
     park(lock, earlier(deadline, limit));
     awake();
-    if (!crowded) spin_.woke();
+    (crowded ? yield_ : spin_).woke();
   }
 }
 

@@ -278,7 +278,7 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
   // Spinning on the CPU that the peer needs is in vain. To give it away without falling asleep saves the peer the doorbell for
   // each few records, and lets the kernel move one of the two to a CPU that is free.
   const bool crowded = peer_was_here();
-  if (crowded ? base::yield_until(ready) : spin.spin(ready)) return true;
+  if (crowded ? yield_.yield(ready) : spin.spin(ready)) return true;
   announce_sleep(wanted);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // The other half of wake_peer's Dekker.
   bool woken = true;
@@ -288,7 +288,7 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
                                          os::PollEntry{.fd = fds_due ? socket_.get() : -1, .for_writing = true}};
     woken = os::poll(entries, deadline) != 0;
     if (entries[0].ready) answer_doorbell();
-    if (!crowded) spin.woke();
+    (crowded ? yield_ : spin).woke();
   }
   awake();
   return woken;

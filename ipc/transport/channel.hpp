@@ -185,6 +185,7 @@ class Channel {
   std::size_t padding_due_ = 0;             // Its padding, not consumed yet.
   std::size_t to_release_ = 0;              // Ring bytes of the record that was given out.
   std::size_t stuck_at_ = 0;                // So many bytes were readable when `receive` could do nothing with them.
+  base::SpinBudget yield_{1};               // Of waits on the peer's own CPU.
   std::uint32_t told_cpu_ = 0;              // What the peer can see of where this side is.
   bool peer_closed_ = false;                // Belongs to the reading thread…
   bool peer_refuses_ = false;               // …and this to the writing one.
