@@ -8,10 +8,10 @@
 #include <ipc/detail/prefetch.hpp>
 #include <ipc/error.hpp>
 
-#include "ipc/os/cpu.hpp"
 #include "ipc/os/memfd.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/socket.hpp"
+#include "ipc/transport/crowding.hpp"
 
 namespace ipc::transport {
 namespace {
@@ -79,13 +79,11 @@ void Channel::commit_to_ring(RecordLabel label, detail::Writer& payload) {
   if (payload.fds().size() > UINT16_MAX) throw EncodingError("A message carries more than 65535 descriptors.");
   const auto fd_count = static_cast<std::uint16_t>(payload.fds().size());
   const std::size_t size = payload.size();
-  const auto header_at = [&](std::byte* where) {
-    new (where) RecordHeader{size, label.note, label.sequence, fd_count, label.kind, label.in_bulk};
-  };
+  const auto header = [&] { return RecordHeader{size, label.note, label.sequence, fd_count, label.kind, label.in_bulk}; };
   // SUBTLE: an empty payload fits any memory, so that it did not move to the heap does not mean that there is room.
   const auto room = outgoing_.room(padded(size));
   if (outbox_.empty() && !payload.on_heap() && room.size() >= padded(size) && send_fds(payload.fds())) {
-    header_at(room.data());
+    new (room.data()) RecordHeader(header());
     outgoing_.advance(padded(size));
     // The next records will lie in lines that the other side has.
     for (std::size_t line = 0; line < lines_ahead; ++line) detail::prefetch_to_write(room.data() + padded(size) + (line + 1) * 64);
@@ -99,7 +97,7 @@ void Channel::commit_to_ring(RecordLabel label, detail::Writer& payload) {
     bytes = std::unique_ptr<std::byte[]>(new std::byte[size]);
     std::copy(payload.view().begin(), payload.view().end(), bytes.get());
   }
-  outbox_.push_back({{size, label.note, label.sequence, fd_count, label.kind, label.in_bulk}, std::move(bytes), std::move(fds), 0});
+  outbox_.push_back({header(), std::move(bytes), std::move(fds), 0});
   pump();
 }
 
@@ -154,7 +152,7 @@ bool Channel::write_some(Outgoing& record) {
 void Channel::publish(Wake events) {
   if (outgoing_.has_unpublished()) outgoing_.publish();
   // relaxed: a hint. Stored when it changes only, for the peer has the line.
-  if (const auto cpu = os::current_cpu() + 1; cpu != told_cpu_) words_->wants[side_].cpu.store(told_cpu_ = cpu, std::memory_order_relaxed);
+  if (const auto cpu = Crowding::here(); cpu != told_cpu_) words_->wants[side_].cpu.store(told_cpu_ = cpu, std::memory_order_relaxed);
   wake_peer(events);
 }
 
@@ -267,9 +265,7 @@ bool Channel::can_pump() {
 }
 
 // relaxed: a hint.
-bool Channel::peer_was_here() const noexcept {
-  return words_->wants[1 - side_].cpu.load(std::memory_order_relaxed) == os::current_cpu() + 1;
-}
+bool Channel::peer_was_here() const noexcept { return words_->wants[1 - side_].cpu.load(std::memory_order_relaxed) == Crowding::here(); }
 
 bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadline) {
   const bool for_room = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::room)) != 0;

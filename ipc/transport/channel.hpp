@@ -67,7 +67,7 @@ struct ChannelWords {
   std::array<RingWords, 2> rings;
   struct alignas(cache_line) Wants {
     std::atomic<std::uint32_t> wake;
-    std::atomic<std::uint32_t> cpu;  ///< One more than the CPU that it published on last. A hint; 0 is unknown.
+    std::atomic<std::uint32_t> cpu;  ///< Where it published last, as `Crowding` says it. A hint.
   };
   std::array<Wants, 2> wants;
   /// Zero at first; for the protocol above.

@@ -126,7 +126,9 @@ TEST_CASE("daemon_argument: a process is a daemon as its creator is, unless told
       },
       std::move(in));
   p.start();
-  CHECK(read_all(out).starts_with("daemon\nno daemon\ndaemonic processes are not allowed to have children: "));
+  CHECK(read_all(out) ==
+        "daemon\nno daemon\ndaemonic processes are not allowed to have children: a daemon is killed with its parent, and would leave them "
+        "behind. Have that parent start them, or make the daemon with `.daemon = false`.\n");
 }
 
 TEST_CASE("terminate, kill and interrupt: a running process ends by the signal, and joins that do not wait return at once") {

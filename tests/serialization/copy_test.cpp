@@ -12,8 +12,9 @@
 namespace {
 
 constexpr std::size_t kib = 1024;
-constexpr std::size_t sizes[] = {0,        1,        1023,     1024,         1025,         2047,         2048,    2049,     5 * kib,
-                                 64 * kib, 65 * kib, 69 * kib, 64 * kib - 1, 64 * kib + 1, 69 * kib + 1, 1 << 20, 3'000'001};
+constexpr std::size_t sizes[] = {
+    0,        1,        1023,         1024,     1025,     2047,     2048,         2049,         5 * kib,      16 * kib - 1, 16 * kib,
+    18 * kib, 19 * kib, 19 * kib + 1, 64 * kib, 65 * kib, 69 * kib, 64 * kib - 1, 64 * kib + 1, 69 * kib + 1, 1 << 20,      3'000'001};
 
 std::vector<std::uint8_t> numbered(std::size_t size) {
   std::vector<std::uint8_t> bytes(size);
