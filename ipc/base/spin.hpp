@@ -130,4 +130,27 @@ class SpinBudget {
   Clock::time_point started_{};
 };
 
+/// The budgets of a waiter that may find itself on the CPU which whoever could end its wait needs: then it yields instead of spinning.
+/// What pays is learnt for each of the two. Belongs to one waiter; one thread at a time.
+class WaitBudget {
+ public:
+  WaitBudget() = default;
+  /// For a thread that may run on so many CPUs.
+  explicit WaitBudget(int cpus) noexcept : spin_(cpus) {}
+
+  /// Waits until `ready()` or the budget is spent; returns whether `ready()`.
+  template <class Ready>
+  bool wait(bool crowded, Ready ready) {
+    yielded_ = crowded;
+    return crowded ? yield_.yield(ready) : spin_.spin(ready);
+  }
+  /// To be called when a wait ended in the kernel after `wait` failed.
+  void woke() noexcept { (yielded_ ? yield_ : spin_).woke(); }
+
+ private:
+  SpinBudget spin_;
+  SpinBudget yield_{1};
+  bool yielded_ = false;
+};
+
 }  // namespace ipc::base

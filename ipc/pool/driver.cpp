@@ -53,16 +53,22 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     if (has_background_work()) rouse_background();
     if (progress) continue;
     if (deadline.expired()) return;
-    // Spinning where a worker is to run would keep it from what is waited for.
-    const bool crowded = std::any_of(links_.begin(), links_.end(),
-                                     [](const auto& link) { return !link->sequences.empty() && link->channel.peer_was_here(); });
+    // Spinning where a worker is to run would keep it from what is waited for. But one that is left the CPU keeps it until it has
+    // done what it holds: if that is long, others have nothing to do by then, and to be woken by them one has to sleep.
+    bool crowded = false;
+    bool soon = true;
+    for (const auto& link : links_) {
+      if (link->sequences.empty() || !link->channel.peer_was_here()) continue;
+      crowded = true;
+      soon = soon && !scheduler_.busy_for(link->id, 2 * base::SpinBudget::limit);
+    }
     spinning_ = true;
     lock.unlock();
     const auto something = [this] {
       if (woken_.load(std::memory_order_relaxed)) return true;
       return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data(); });
     };
-    const bool more = crowded ? yield_.yield(something) : spin_.spin(something);
+    const bool more = soon ? budget_.wait(crowded, something) : something();
     lock.lock();
     spinning_ = false;
     if (more || done()) continue;
@@ -75,7 +81,7 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     }
     park(lock, earlier(deadline, limit));
     awake();
-    (crowded ? yield_ : spin_).woke();
+    if (soon) budget_.woke();
   }
 }
 

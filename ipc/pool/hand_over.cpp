@@ -38,6 +38,15 @@ std::size_t Scheduler::window() const noexcept {
                                                               : std::max(limits_.least_window, static_cast<std::size_t>(tasks));
 }
 
+bool Scheduler::busy_for(WorkerId id, std::chrono::nanoseconds time) const {
+  auto left = static_cast<double>(time.count());
+  return std::any_of(at(id).window.begin(), at(id).window.end(), [&](const Held& held) {
+    const bool known = held.pace != nullptr && held.pace->longest != 0;
+    left -= known ? held.pace->task_ns * static_cast<double>(held.task.count) : average_ns_;
+    return left < 0;
+  });
+}
+
 std::size_t Scheduler::share() const noexcept {
   // Half of an even share of all that is left, so that the last tasks do not queue up behind one worker.
   const std::size_t even = (pending_ + held_) / (2 * std::max<std::size_t>(workers_.size(), 1));

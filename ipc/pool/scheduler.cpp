@@ -331,10 +331,10 @@ std::optional<Scheduler::Action> Scheduler::next_action() {
   return std::nullopt;
 }
 
-std::size_t Scheduler::held(WorkerId id) const { return workers_.at(id).window.size(); }
+std::size_t Scheduler::held(WorkerId id) const { return at(id).window.size(); }
 
 std::optional<TaskRef> Scheduler::front(WorkerId id) const {
-  const auto& window = workers_.at(id).window;
+  const auto& window = at(id).window;
   return window.empty() ? std::nullopt : std::optional(window.front().task);
 }
 

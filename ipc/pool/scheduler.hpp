@@ -148,6 +148,8 @@ class Scheduler {
   bool idle() const noexcept { return pending_ == 0 && held_ == 0; }
   /// Pieces that a worker may hold at present.
   std::size_t window() const noexcept;
+  /// Whether what the worker holds is likely to keep it busy for longer than this, as far as is known.
+  bool busy_for(WorkerId worker, std::chrono::nanoseconds time) const;
 
  private:
   /// How long the tasks of a job take that may go together.
@@ -205,6 +207,7 @@ class Scheduler {
   void start_delayed(TimePoint now, std::optional<TimePoint>& next);
   static TimePoint end_of(TimePoint start, std::chrono::nanoseconds limit) noexcept;
   Worker& at(WorkerId id) { return workers_.at(id); }
+  const Worker& at(WorkerId id) const { return workers_.at(id); }
   std::deque<Source>& level(int priority);
   void make_hungry(WorkerId id, Worker& worker);
   void make_hungry_last(WorkerId id, Worker& worker);

@@ -184,8 +184,7 @@ class PoolState final : public detail::PoolCore {
   std::condition_variable background_turn_;
   Fd wake_;  // Ends whoever's poll.
   std::atomic<bool> woken_{false};
-  base::SpinBudget spin_{os::allowed_cpus()};
-  base::SpinBudget yield_{1};  // Where a worker is to run on the CPU of whoever waits.
+  base::WaitBudget budget_{os::allowed_cpus()};
   std::chrono::steady_clock::time_point deaths_noticed_{};
   std::uint64_t activity_ = 0;       // Counts the callers' doings…
   std::uint64_t activity_seen_ = 0;  // …as the background thread knows them.

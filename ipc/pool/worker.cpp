@@ -47,7 +47,7 @@ class Worker {
         perform(*record, start);
       else
         channel_.release();
-      if (!channel_.flush(spin_, Wake::data | Wake::room)) return 0;
+      if (!channel_.flush(budget_, Wake::data | Wake::room)) return 0;
     }
     return 0;
   }
@@ -64,7 +64,7 @@ class Worker {
       detail::write_current_exception(out);
     }
     channel_.commit({.note = pack_time(Clock::now()), .kind = static_cast<std::uint8_t>(kind)}, out);
-    return channel_.flush(spin_) && kind == RecordKind::ready;
+    return channel_.flush(budget_) && kind == RecordKind::ready;
   }
 
   /// Nothing when the pool is gone.
@@ -74,7 +74,7 @@ class Worker {
       if (channel_.peer_closed()) return std::nullopt;
       // Whoever reads what tasks print should not have to wait for this worker's end.
       os::flush_standard_streams();
-      channel_.wait(Wake::data, spin_, detail::Deadline::never());
+      channel_.wait(Wake::data, budget_, detail::Deadline::never());
     }
   }
 
@@ -123,7 +123,7 @@ class Worker {
 
   transport::Channel channel_;
   Claims claims_;
-  base::SpinBudget spin_{os::allowed_cpus()};
+  base::WaitBudget budget_{os::allowed_cpus()};
   std::uint64_t max_rss_;
   Clock::time_point rss_seen_{};
   bool full_ = false;

@@ -267,14 +267,13 @@ bool Channel::can_pump() {
 // relaxed: a hint.
 bool Channel::peer_was_here() const noexcept { return words_->wants[1 - side_].cpu.load(std::memory_order_relaxed) == Crowding::here(); }
 
-bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadline) {
+bool Channel::wait(Wake wanted, base::WaitBudget& budget, detail::Deadline deadline) {
   const bool for_room = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::room)) != 0;
   const bool for_data = (static_cast<std::uint32_t>(wanted) & static_cast<std::uint32_t>(Wake::data)) != 0;
   const auto ready = [&] { return (for_data && has_data()) || (for_room && outgoing_.room(wanted_room()).size() >= wanted_room()); };
   // Spinning on the CPU that the peer needs is in vain. To give it away without falling asleep saves the peer the doorbell for
   // each few records, and lets the kernel move one of the two to a CPU that is free.
-  const bool crowded = peer_was_here();
-  if (crowded ? yield_.yield(ready) : spin.spin(ready)) return true;
+  if (budget.wait(peer_was_here(), ready)) return true;
   announce_sleep(wanted);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // The other half of wake_peer's Dekker.
   bool woken = true;
@@ -284,19 +283,19 @@ bool Channel::wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadlin
                                          os::PollEntry{.fd = fds_due ? socket_.get() : -1, .for_writing = true}};
     woken = os::poll(entries, deadline) != 0;
     if (entries[0].ready) answer_doorbell();
-    (crowded ? yield_ : spin).woke();
+    budget.woke();
   }
   awake();
   return woken;
 }
 
-bool Channel::flush(base::SpinBudget& spin, Wake events) {
+bool Channel::flush(base::WaitBudget& budget, Wake events) {
   for (;;) {
     const bool all = pump();
     publish(events);
     if (peer_closed_ || peer_refuses_) return false;
     if (all) return true;
-    wait(Wake::room, spin, detail::Deadline::never());
+    wait(Wake::room, budget, detail::Deadline::never());
   }
 }
 

@@ -139,9 +139,9 @@ class Channel {
   /// True once the socket has told that the other end is closed. Published records can still be received.
   bool peer_closed() const noexcept { return peer_closed_; }
   /// Returns when there may be more to do for `wanted` (`data`, `room`) or the peer has gone, and false at the deadline.
-  bool wait(Wake wanted, base::SpinBudget& spin, detail::Deadline deadline);
+  bool wait(Wake wanted, base::WaitBudget& budget, detail::Deadline deadline);
   /// Publishes everything that was committed, waiting for room; false when the peer has gone.
-  bool flush(base::SpinBudget& spin, Wake events = Wake::data);
+  bool flush(base::WaitBudget& budget, Wake events = Wake::data);
   /// Whether the peer published last from the CPU of the calling thread: then it may need that to go on. A hint.
   bool peer_was_here() const noexcept;
   int socket() const noexcept { return socket_.get(); }
@@ -185,7 +185,6 @@ class Channel {
   std::size_t padding_due_ = 0;             // Its padding, not consumed yet.
   std::size_t to_release_ = 0;              // Ring bytes of the record that was given out.
   std::size_t stuck_at_ = 0;                // So many bytes were readable when `receive` could do nothing with them.
-  base::SpinBudget yield_{1};               // Of waits on the peer's own CPU.
   std::uint32_t told_cpu_ = 0;              // What the peer can see of where this side is.
   bool peer_closed_ = false;                // Belongs to the reading thread…
   bool peer_refuses_ = false;               // …and this to the writing one.

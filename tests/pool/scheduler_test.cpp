@@ -75,6 +75,26 @@ TEST_CASE("scheduler: windows grow with short tasks and shrink with long ones") 
   CHECK(scheduler.window() == SchedulerLimits{}.least_window);
 }
 
+TEST_CASE("scheduler: knows how long a worker is likely to be busy") {
+  Scheduler scheduler({.workers = 1, .least_window = 3});
+  const WorkerId worker = start_all(scheduler).front();
+  scheduler.submit(job, 0, 4, {.most_together = 4});
+  CHECK_FALSE(scheduler.busy_for(worker, 0ns));
+  CHECK(all_hand_overs(scheduler).size() >= 2);
+  // Of what has never ended nothing is known.
+  CHECK_FALSE(scheduler.busy_for(worker, 1s));
+  scheduler.finished(worker, 10us);
+  all_hand_overs(scheduler);
+  const auto tasks = static_cast<int>(4 - 1 - scheduler.pending());
+  CHECK(scheduler.busy_for(worker, 10us * tasks - 1us));
+  CHECK_FALSE(scheduler.busy_for(worker, 10us * tasks + 1us));
+  while (!scheduler.idle()) {
+    scheduler.finished(worker, 10us);
+    all_hand_overs(scheduler);
+  }
+  CHECK_FALSE(scheduler.busy_for(worker, 0ns));
+}
+
 TEST_CASE("scheduler: a dead worker costs the task it was running, and the rest of its window goes first elsewhere") {
   Scheduler scheduler({.workers = 1, .least_window = 3});
   const WorkerId worker = start_all(scheduler).front();

@@ -17,7 +17,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
 
-using ipc::base::SpinBudget;
+using ipc::base::WaitBudget;
 using ipc::detail::Deadline;
 using ipc::detail::Writer;
 using ipc::transport::Channel;
@@ -35,20 +35,20 @@ std::string pattern(std::uint32_t sequence, std::size_t size) {
   return text;
 }
 
-bool send(Channel& channel, SpinBudget& spin, std::uint32_t sequence, const std::string& text) {
+bool send(Channel& channel, WaitBudget& budget, std::uint32_t sequence, const std::string& text) {
   Writer out(channel.payload_room(), channel.bulk());
   out.bytes(text.data(), text.size() / 2);
   out.bytes(text.data() + text.size() / 2, text.size() - text.size() / 2);
   channel.commit({.sequence = sequence}, out);
-  return channel.flush(spin, Wake::data | Wake::room);
+  return channel.flush(budget, Wake::data | Wake::room);
 }
 
 /// Nothing when the peer has gone.
-std::optional<Record> receive(Channel& channel, SpinBudget& spin) {
+std::optional<Record> receive(Channel& channel, WaitBudget& budget) {
   for (;;) {
     if (auto record = channel.receive()) return record;
     if (channel.peer_closed() && !channel.has_data()) return std::nullopt;
-    channel.wait(Wake::data, spin, Deadline::never());
+    channel.wait(Wake::data, budget, Deadline::never());
   }
 }
 
@@ -78,19 +78,19 @@ TEST_CASE("channel: records of every size arrive whole and in order, both ways a
   Channel theirs(std::move(seed));
   constexpr std::uint32_t count = 3000;
   std::jthread echo([&theirs = theirs] {
-    SpinBudget spin;
+    WaitBudget budget;
     for (std::uint32_t i = 0; i < count; ++i) {
-      auto record = receive(theirs, spin);
+      auto record = receive(theirs, budget);
       const std::string text = text_of(*record);
       theirs.release();
-      send(theirs, spin, i, text);
+      send(theirs, budget, i, text);
     }
   });
-  SpinBudget spin;
+  WaitBudget budget;
   bool right = true;
   for (std::uint32_t i = 0; i < count; ++i) {
-    send(ours, spin, i, pattern(i, size_of(i)));
-    auto record = receive(ours, spin);
+    send(ours, budget, i, pattern(i, size_of(i)));
+    auto record = receive(ours, budget);
     right = right && record->header.sequence == i && text_of(*record) == pattern(i, size_of(i));
     ours.release();
     ours.publish(Wake::data | Wake::room);
@@ -104,13 +104,13 @@ TEST_CASE("channel: a stream one way keeps its order while the reader is slower 
   Channel theirs(std::move(seed));
   constexpr std::uint32_t count = 20000;
   std::jthread producer([&theirs = theirs] {
-    SpinBudget spin;
-    for (std::uint32_t i = 0; i < count; ++i) send(theirs, spin, i, pattern(i, size_of(i)));
+    WaitBudget budget;
+    for (std::uint32_t i = 0; i < count; ++i) send(theirs, budget, i, pattern(i, size_of(i)));
   });
-  SpinBudget spin;
+  WaitBudget budget;
   bool right = true;
   for (std::uint32_t i = 0; i < count; ++i) {
-    auto record = receive(ours, spin);
+    auto record = receive(ours, budget);
     right = right && record->header.sequence == i && text_of(*record) == pattern(i, size_of(i));
     ours.release();
     ours.publish(Wake::data | Wake::room);
@@ -123,7 +123,7 @@ TEST_CASE("channel: a stream one way keeps its order while the reader is slower 
 TEST_CASE("channel: descriptors arrive with their record") {
   auto [ours, seed] = Channel::create(small_ring);
   Channel theirs(std::move(seed));
-  SpinBudget spin;
+  WaitBudget budget;
   for (std::uint32_t i = 0; i < 50; ++i) {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
@@ -147,19 +147,19 @@ TEST_CASE("channel: the death of the other end is told, after what it had publis
   auto [ours, seed] = Channel::create(small_ring);
   ipc::test::ForkedChild child([&seed = seed] {
     Channel theirs(std::move(seed));
-    SpinBudget spin;
-    send(theirs, spin, 1, "last words");
+    WaitBudget budget;
+    send(theirs, budget, 1, "last words");
     ::_exit(0);
     return 0;
   });
   seed = {};
   child.wait();
-  SpinBudget spin;
-  auto record = receive(ours, spin);
+  WaitBudget budget;
+  auto record = receive(ours, budget);
   REQUIRE(record);
   CHECK(text_of(*record) == "last words");
   ours.release();
-  CHECK_FALSE(receive(ours, spin));
+  CHECK_FALSE(receive(ours, budget));
 }
 
 // Kills the producer at random moments of its stream. What arrives is a gapless beginning of what it sent, each record
@@ -170,18 +170,18 @@ TEST_CASE("channel: a producer that is killed anywhere leaves only whole records
     auto [ours, seed] = Channel::create(small_ring);
     ipc::test::ForkedChild child([&seed = seed] {
       Channel theirs(std::move(seed));
-      SpinBudget spin;
+      WaitBudget budget;
       for (std::uint32_t i = 0;; ++i) {
-        if (!send(theirs, spin, i, pattern(i, size_of(i)))) return 0;
+        if (!send(theirs, budget, i, pattern(i, size_of(i)))) return 0;
       }
       return 0;
     });
     seed = {};
-    SpinBudget spin;
+    WaitBudget budget;
     const std::uint32_t before_kill = static_cast<std::uint32_t>(random() % 300);
     for (std::uint32_t i = 0;; ++i) {
       if (i == before_kill) child.kill();
-      auto record = receive(ours, spin);
+      auto record = receive(ours, budget);
       if (!record) {
         REQUIRE(i >= before_kill);
         break;
@@ -201,9 +201,9 @@ TEST_CASE("channel: a consumer that is killed anywhere does not leave its produc
     const auto quota = random() % 100;
     ipc::test::ForkedChild child([&seed = seed, quota] {
       Channel theirs(std::move(seed));
-      SpinBudget spin;
+      WaitBudget budget;
       for (std::size_t i = 0; i < quota; ++i) {
-        receive(theirs, spin);
+        receive(theirs, budget);
         theirs.release();
         theirs.publish(Wake::data | Wake::room);
       }
@@ -211,9 +211,9 @@ TEST_CASE("channel: a consumer that is killed anywhere does not leave its produc
       return 0;
     });
     seed = {};
-    SpinBudget spin;
+    WaitBudget budget;
     std::uint32_t sent = 0;
-    while (send(ours, spin, sent, pattern(sent, 500))) ++sent;
+    while (send(ours, budget, sent, pattern(sent, 500))) ++sent;
     CHECK(sent >= quota);
   }
 }
@@ -226,7 +226,7 @@ TEST_CASE("channel: impossible ring indices are an error") {
     void* at = ::mmap(nullptr, 4096 + 2 * small_ring, PROT_READ | PROT_WRITE, MAP_SHARED, seed.memory.get(), 0);
     REQUIRE(at != MAP_FAILED);
     auto* words = static_cast<ipc::transport::ChannelWords*>(at);
-    SpinBudget spin;
+    WaitBudget budget;
     try {
       for (int step = 0; step < 20; ++step) {
         const std::uint64_t value = random() % 3 == 0 ? random() : random() % (4 * small_ring);
@@ -276,7 +276,7 @@ TEST_CASE("channel: what is too large for the ring lies in bulk, which grows, an
     ours.publish();
   }
   CHECK_FALSE(ours.outbox_empty());
-  SpinBudget spin;
+  WaitBudget budget;
   for (std::uint32_t i = 0; i < sizes.size(); ++i) {
     std::optional<Record> record;
     while (!(record = theirs.receive())) {
@@ -293,7 +293,7 @@ TEST_CASE("channel: an impossible reference to bulk is an error") {
   for (int trial = 0; trial < 200; ++trial) {
     auto [ours, seed] = Channel::create(small_ring);
     Channel theirs(std::move(seed));
-    SpinBudget spin;
+    WaitBudget budget;
     const auto send_reference = [&](const ipc::transport::BulkRef& ref) {
       Writer out(ours.payload_room());
       out.raw(ref);
@@ -302,7 +302,7 @@ TEST_CASE("channel: an impossible reference to bulk is an error") {
       ours.publish();
     };
     if (trial % 2 == 0) {
-      send(ours, spin, 0, pattern(0, 100'000));
+      send(ours, budget, 0, pattern(0, 100'000));
       REQUIRE(theirs.receive());
       theirs.release();
     }
