@@ -26,6 +26,9 @@ constexpr std::size_t believed = std::size_t{64} << 20;
 /// A doorbell on its way needs microseconds; one that takes so long was lost with its ringer.
 constexpr std::chrono::milliseconds bell_is_lost(100);
 
+/// Whose message this thread waited for last.
+thread_local const PipeReceiver* waited_for = nullptr;
+
 [[noreturn]] void fail_too_long(std::uint64_t size, std::uint64_t max_size) {
   throw std::system_error(EMSGSIZE, std::generic_category(),
                           "bad message length: a message of " + std::to_string(size) + " bytes came where at most " +
@@ -44,7 +47,10 @@ PipeReceiver::PipeReceiver(PipeDirection& direction, const std::byte* data, std:
 /// Waits for the next message, or its beginning.
 MessageHeader PipeReceiver::next_header() {
   resume();
-  if (known() == 0) patience_.pause([this] { return ring_.readable(known() + 1).size(); });
+  if (known() == 0) {
+    const bool others = std::exchange(waited_for, this) != this;
+    patience_.pause([this] { return ring_.readable(known() + 1).size(); }, others);
+  }
   require(sizeof(MessageHeader));
   MessageHeader header;
   const std::byte* at = ring_.readable(0).data();

@@ -44,8 +44,6 @@ PipeSender::PipeSender(PipeDirection& direction, std::byte* data, std::size_t ca
 
 std::span<std::byte> PipeSender::room() {
   begin();
-  // A bell that is to be rung will tell.
-  if (!ring_.bell_is_wanted() && peer_in_doubt()) require_peer();
   // A look at the consumer's progress costs a cache miss; what does not fit in so little goes by way of the heap.
   const auto room = ring_.room(256);
   const std::size_t usable = room.size() & ~std::size_t{7};
@@ -60,26 +58,31 @@ void PipeSender::send(Kind kind, detail::Writer& message) {
   std::byte* const at = ring_.room(0).data();
   if (message.view().data() != at + sizeof header) {
     write(header, message.view());
-    return;
+  } else {
+    // Its bytes stand in the ring already.
+    std::memcpy(at, &header, sizeof header);
+    ring_.advance(static_cast<std::size_t>(header.total()));
+    publish(header);
   }
-  // Its bytes stand in the ring already.
-  std::memcpy(at, &header, sizeof header);
-  ring_.advance(static_cast<std::size_t>(header.total()));
-  publish(header);
+  mind_peer();
 }
 
 void PipeSender::send_bytes(std::span<const std::byte> bytes) {
   begin();
   write(MessageHeader::pack(bytes.size(), static_cast<unsigned>(Kind::bytes), 0), bytes);
-  // Only now: a peer that is there need not wait for its message until it has been looked for.
-  if (peer_in_doubt() && !peer_is_there()) require_taken();
+  mind_peer();
 }
 
 void PipeSender::begin() {
-  ring_.resume();
-  // relaxed: this word is the senders' own.
+  // relaxed: these words are the senders' own.
+  if (direction_->producer.announced.load(std::memory_order_relaxed) != ring_.position()) ring_.resume();
   if (direction_->producer.promised.load(std::memory_order_relaxed) > ring_.position())
     throw BrokenPipe("Nothing can be sent any more: a process that had this end of the connection died in the middle of a message.");
+}
+
+/// Only when the message is on its way: a peer that is there need not wait for it until it has been looked for.
+void PipeSender::mind_peer() {
+  if (peer_in_doubt() && !peer_is_there()) require_taken();
 }
 
 /// A peer that died while it was awake tells nobody. So unless it is seen to go on, it is asked for every now and then.
@@ -153,6 +156,7 @@ void PipeSender::stream(MessageHeader header, std::span<const std::byte> bytes) 
 }
 
 void PipeSender::publish(MessageHeader header) {
+  direction_->producer.announced.store(ring_.position(), std::memory_order_relaxed);
   IPC_KILL_POINT("pipe.before_publish");
   const bool wanted = ring_.publish_and_ask();
   // Where the next message will begin: the consumer read these lines a lap ago and has them still.

@@ -21,14 +21,15 @@ class PipeSender {
 
   PipeSender(PipeDirection& direction, std::byte* data, std::size_t capacity, int socket) noexcept;
 
-  /// Where the next message may be begun: in the ring, behind the place for its header. `BrokenPipe` when nobody will read it.
+  /// Where the next message may be begun: in the ring, behind the place for its header.
   std::span<std::byte> room();
-  /// Sends what was begun in `room`.
+  /// Sends what was begun in `room`. `BrokenPipe` when nobody will read it.
   void send(Kind kind, detail::Writer& message);
   void send_bytes(std::span<const std::byte> bytes);
 
  private:
   void begin();
+  void mind_peer();
   bool peer_in_doubt();
   bool peer_is_there();
   void require_peer();

@@ -22,7 +22,11 @@ namespace ipc::transport {
 ///    for, `bells - 1` of them are stale.
 /// 3. `promised` is where the record that was begun last ends, for records that go into the ring in more than one piece;
 ///    `owed` is the same for those that the consumer takes out in more than one.
-/// 4. A producer who needs room sleeps on `room`; `closings` counts how often somebody closed the consumer's end, so that
+/// 4. `announced` is where the last published piece ends, said before it was published: a producer who finds something else there
+///    than where it stopped itself looks at `tail` again, as another process has used this end since, or died in the attempt.
+///    SUBTLE: `tail` itself would tell as well, but its line is the consumer's while that waits, and to read a line before one writes
+///    to it costs the way between the processors twice.
+/// 5. A producer who needs room sleeps on `room`; `closings` counts how often somebody closed the consumer's end, so that
 ///    a producer asks the kernel whether the last of them is gone.
 ///
 /// If a process is killed: the ring needs no repair (RingWords). A producer who dies before `promised` leaves a record cut
@@ -36,6 +40,7 @@ struct PipeDirection {
   /// The producer's.
   struct alignas(cache_line) Producer {
     std::atomic<std::uint64_t> promised;
+    std::atomic<std::uint64_t> announced;
     std::atomic<std::uint32_t> cpu;  ///< Where it rang the doorbell last, as `Crowding` says it. A hint.
   } producer;
   /// The consumer's.

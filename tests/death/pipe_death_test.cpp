@@ -15,6 +15,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
 #include "tests/support/pattern.hpp"
+#include "tests/transport/bytes_of.hpp"
 
 using ipc::Connection;
 using ipc::test::ForkedChild;
@@ -177,6 +178,24 @@ TEST_CASE("Connection: the heir of a sender killed inside of a message cannot se
   CHECK_THROWS_AS(ends.theirs.send_bytes("after"), ipc::BrokenPipe);
   ends.theirs.close();
   CHECK(ends.ours.recv_bytes().size() == 5);
+  CHECK_THROWS_AS(ends.ours.recv_bytes(), ipc::EndOfFile);
+}
+
+TEST_CASE("Connection: the heir of a sender killed before it published goes on behind what it had published") {
+  const auto published = GENERATE(0, 1, 2);
+  Ends ends = make(small_ring);
+  ends.theirs.send_bytes("ours");
+  ForkedChild child([&] {
+    ipc::base::arm_kill_point("pipe.before_publish", published + 1);
+    for (;;) ends.theirs.send_bytes("its own");
+  });
+  CHECK(child.wait() == -SIGKILL);
+  // As long as the one that was never published.
+  ends.theirs.send_bytes("heirs'!");
+  ends.theirs.close();
+  CHECK(ipc::test::text_of(ends.ours.recv_bytes()) == "ours");
+  for (int i = 0; i < published; ++i) CHECK(ipc::test::text_of(ends.ours.recv_bytes()) == "its own");
+  CHECK(ipc::test::text_of(ends.ours.recv_bytes()) == "heirs'!");
   CHECK_THROWS_AS(ends.ours.recv_bytes(), ipc::EndOfFile);
 }
 
