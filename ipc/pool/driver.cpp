@@ -36,8 +36,15 @@ bool PoolState::wait(const std::function<bool()>& done, detail::Deadline deadlin
       --waiting_;
     } else {
       role_ = Role::caller;
-      awake();
-      drive(lock, done, deadline, mine);
+      try {
+        awake();
+        drive(lock, done, deadline, mine);
+      } catch (...) {
+        if (!lock.owns_lock()) lock.lock();
+        spinning_ = false;
+        give_role_away();
+        throw;
+      }
       give_role_away();
       work_for(lock, mine);
     }
@@ -66,7 +73,7 @@ void PoolState::drive(Lock& lock, const std::function<bool()>& done, detail::Dea
     lock.unlock();
     const auto something = [this] {
       if (woken_.load(std::memory_order_relaxed)) return true;
-      return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data(); });
+      return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->stirs(); });
     };
     const bool more = soon ? budget_.wait(crowded, something) : something();
     lock.lock();
@@ -121,7 +128,7 @@ bool PoolState::announce_sleep() {
   for (const auto& link : links_) link->channel.announce_sleep(transport::Wake::data | transport::Wake::room);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // The other half of Channel::wake_peer's Dekker.
   if (spinning_) return true;                           // Then whoever spins looks.
-  return std::none_of(links_.begin(), links_.end(), [](const auto& link) { return link->channel.has_data() || link->channel.can_pump(); });
+  return std::none_of(links_.begin(), links_.end(), [](const auto& link) { return link->stirs() || link->can_pump(); });
 }
 
 void PoolState::awake() {

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <deque>
 #include <string>
+
+#include <ipc/error.hpp>
 
 #include "ipc/pool/ids.hpp"
 #include "ipc/pool/protocol.hpp"
@@ -24,6 +27,20 @@ struct Link {
   // relaxed: ordered by the look at the claims before it.
   Clock::time_point last_start() noexcept { return unpack_time(channel.extra_word(start_word).load(std::memory_order_relaxed)); }
 
+  /// Whether there is something to receive, or to send on. SUBTLE: also where the worker has spoilt the channel's memory, as a task
+  /// with a wild pointer may: whoever then tries finds out, and gives the worker up.
+  bool stirs() noexcept {
+    return ask([&] { return channel.has_data(); });
+  }
+  bool can_pump() noexcept {
+    return ask([&] { return channel.can_pump(); });
+  }
+  /// It cannot be spoken to any more; its end is told by its process.
+  void give_up() {
+    given_up = true;
+    child.signal(SIGKILL);
+  }
+
   WorkerId id;
   std::string name;
   std::size_t lane;  ///< The lowest number that was free when it started: its id, for users.
@@ -33,11 +50,23 @@ struct Link {
   std::deque<std::uint32_t> sequences;
   bool unpublished = false;
   bool dismissed = false;
+  bool given_up = false;
   std::uint64_t tasks = 0;
   std::chrono::nanoseconds busy{};
   std::uint64_t restarts = 0;
   Clock::time_point launched = Clock::now();
   Clock::time_point ready_since = Clock::time_point::max();
+
+ private:
+  template <class Question>
+  bool ask(Question question) const noexcept {
+    if (given_up) return false;
+    try {
+      return question();
+    } catch (const Error&) {
+      return true;
+    }
+  }
 };
 
 }  // namespace ipc::pool

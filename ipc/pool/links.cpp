@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include <ipc/detail/exception.hpp>
@@ -34,13 +35,13 @@ Link* PoolState::find(WorkerId id) noexcept {
 bool PoolState::receive_all() {
   bool progress = false;
   for (const auto& link : links_) {
-    if (!link->channel.has_data() && link->channel.outbox_empty()) continue;
+    if (link->given_up) continue;
     const bool had_outbox = !link->channel.outbox_empty();
-    if (had_outbox) link->channel.pump();
-    if (!receive_from(*link)) link->child.signal(SIGKILL);
+    if (!link->stirs() && !had_outbox) continue;
+    if (!receive_from(*link)) link->give_up();
     link->channel.publish(Wake::data | Wake::room);
     link->unpublished = false;
-    progress = progress || !had_outbox || link->channel.has_data();
+    progress = progress || !had_outbox || link->stirs();
   }
   return progress;
 }
@@ -48,6 +49,7 @@ bool PoolState::receive_all() {
 /// False when the worker's memory is damaged: it cannot be spoken to any more.
 bool PoolState::receive_from(Link& link) {
   try {
+    if (!link.channel.outbox_empty()) link.channel.pump();
     for (int i = 0; i < records_in_a_row; ++i) {
       auto record = link.channel.receive();
       if (!record) break;
@@ -150,7 +152,7 @@ bool PoolState::dispatch(Until until) {
     Link& link = *find(next->worker);
     hand_over(link, next->task);
     results = until == Until::results && !link.unpublished &&
-              std::any_of(links_.begin(), links_.end(), [](const auto& each) { return each->channel.has_data(); });
+              std::any_of(links_.begin(), links_.end(), [](const auto& each) { return each->stirs(); });
   }
   for (const auto& link : links_) {
     if (std::exchange(link->unpublished, false)) link->channel.publish(Wake::data | Wake::room);
@@ -160,7 +162,16 @@ bool PoolState::dispatch(Until until) {
 
 void PoolState::hand_over(Link& link, const TaskRef& task) {
   detail::Job& job = job_of(task);
-  detail::Writer out(link.channel.payload_room(), link.channel.bulk());
+  std::span<std::byte> room;
+  try {
+    room = link.channel.payload_room();
+  } catch (const Error&) {
+    // What it holds goes to others when it is dead, this task as well.
+    link.give_up();
+    link.sequences.push_back(link.next_sequence++);
+    return;
+  }
+  detail::Writer out(room, link.channel.bulk());
   std::size_t size = 0;
   try {
     job.encode_tasks(tasks_of(task), out);

@@ -85,7 +85,7 @@ void PoolState::start_worker(WorkerId id) {
 
 void PoolState::lose(Link& link) {
   // What it had published before it died counts.
-  while (link.channel.has_data() && receive_from(link)) continue;
+  while (link.stirs() && receive_from(link)) continue;
   const int exitcode = link.child.wait(detail::Deadline::never()).value_or(process::Child::unknown_exitcode);
   const bool begun = !link.sequences.empty() && link.claims().begun(link.sequences.front());
   const auto running = begun ? scheduler_.front(link.id) : std::nullopt;

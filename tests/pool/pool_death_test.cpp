@@ -8,6 +8,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -16,6 +17,7 @@
 
 #include "ipc/os/pidfd.hpp"
 #include "ipc/os/poll.hpp"
+#include "ipc/transport/ring.hpp"
 #include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
@@ -126,6 +128,17 @@ std::vector<pid_t> pids_below(pid_t root) {
     }
   }
   return all;
+}
+
+/// Writes over the counts of the rings between this worker and its pool, as a wild pointer may, and gets no further.
+int spoil_rings(int) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("ipc-channel") == std::string::npos || line.find(" 00000000 ") == std::string::npos) continue;
+    std::memset(reinterpret_cast<void*>(std::stoull(line, nullptr, 16)), 0xee, 2 * sizeof(ipc::transport::RingWords));
+    for (;;) ::pause();
+  }
+  return 0;
 }
 
 }  // namespace
@@ -309,4 +322,15 @@ TEST_CASE("pool death: workers that die before they are ready fail the pool inst
   } catch (const ipc::WorkerLost& lost) {
     CHECK(lost.exitcode() == 9);
   }
+}
+
+TEST_CASE("pool death: a task that spoils its worker's channel costs its worker, and nobody hangs") {
+  Pool pool(2);
+  for (int i = 0; i < 5; ++i) {
+    const auto spoils = pool.apply_async(spoil_rings, 1);
+    // Who waits for others looks at its channel as well.
+    while (!spoils.ready()) CHECK(pool.apply(square, 3) == 9);
+    CHECK_THROWS_AS(spoils.get(), ipc::WorkerLost);
+  }
+  CHECK(pool.map(square, {1, 2, 3}) == std::vector<int>{1, 4, 9});
 }

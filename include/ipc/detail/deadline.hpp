@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 namespace ipc::detail {
@@ -34,8 +35,9 @@ class Deadline {
   /// Zero once expired; `nanoseconds::max()` for never.
   std::chrono::nanoseconds remaining() const noexcept {
     if (is_never()) return std::chrono::nanoseconds::max();
-    if (expired()) return std::chrono::nanoseconds::zero();
-    return at_ - Clock::now();
+    if (at_ == Clock::time_point::min()) return std::chrono::nanoseconds::zero();
+    // SUBTLE: the clock is read once. What has not expired at one reading may have at the next.
+    return std::max<std::chrono::nanoseconds>(at_ - Clock::now(), std::chrono::nanoseconds::zero());
   }
   constexpr Clock::time_point at() const noexcept { return at_; }
   /// The nearer of two.
