@@ -79,6 +79,8 @@ void play(Input in) {
         }
         case 5: {
           const auto& outgoing = words.directions[0].ring;
+          // As if somebody else had sent: so that it looks for room from where we see it.
+          words.directions[0].producer.announced = ~ipc::transport::count_of(outgoing.tail);
           const std::uint64_t used = ipc::transport::count_of(outgoing.tail) - outgoing.head;
           if (used > ring || ring - used >= 600) end.send_bytes(std::string(in.number(2) % 500, 'x'));
           break;

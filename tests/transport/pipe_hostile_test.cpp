@@ -86,8 +86,10 @@ TEST_CASE("Pipe: words that a hostile peer wrote are an error, never an access o
             target.word(4096 + random() % (2 * ring))->store(value);
             break;
         }
-        // Nothing that a peer leaves undone ends a wait: so only what does not wait.
+        // Nothing that a peer leaves undone ends a wait: so only what does not wait. The sender looks for room from `tail` if it believes
+        // that somebody else has sent.
         const std::uint64_t tail = ipc::transport::count_of(outgoing.ring.tail);
+        outgoing.producer.announced = ~tail;
         const std::uint64_t room = ring - (tail - outgoing.ring.head);
         if (room >= 600 && room <= ring) end.send_bytes(std::string(random() % 500, 'x'));
         const std::uint64_t there = ipc::transport::count_of(incoming.ring.tail) - incoming.ring.head;
