@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -37,7 +38,7 @@ struct Link {
   }
   /// It cannot be spoken to any more; its end is told by its process.
   void give_up() {
-    given_up = true;
+    given_up.store(true, std::memory_order_relaxed);
     child.signal(SIGKILL);
   }
 
@@ -50,7 +51,7 @@ struct Link {
   std::deque<std::uint32_t> sequences;
   bool unpublished = false;
   bool dismissed = false;
-  bool given_up = false;
+  std::atomic<bool> given_up{false};  ///< Looked at by whoever spins, without the lock.
   std::uint64_t tasks = 0;
   std::chrono::nanoseconds busy{};
   std::uint64_t restarts = 0;
@@ -60,7 +61,8 @@ struct Link {
  private:
   template <class Question>
   bool ask(Question question) const noexcept {
-    if (given_up) return false;
+    // relaxed: a little late costs a look.
+    if (given_up.load(std::memory_order_relaxed)) return false;
     try {
       return question();
     } catch (const Error&) {

@@ -35,7 +35,7 @@ Link* PoolState::find(WorkerId id) noexcept {
 bool PoolState::receive_all() {
   bool progress = false;
   for (const auto& link : links_) {
-    if (link->given_up) continue;
+    if (link->given_up.load(std::memory_order_relaxed)) continue;
     const bool had_outbox = !link->channel.outbox_empty();
     if (!link->stirs() && !had_outbox) continue;
     if (!receive_from(*link)) link->give_up();
