@@ -87,7 +87,7 @@ TEST_CASE("ShareableList: an item may change its type, within its room") {
   list.set(0, "12345678");  // All of the room.
   REQUIRE(list.get<std::string>(0) == "12345678");
   REQUIRE_THROWS_AS(list.set(0, "123456789"), std::invalid_argument);
-  REQUIRE_THROWS_WITH(list.set(1, "123456789"), Catch::Matchers::Contains("exceed the available storage"));
+  REQUIRE_THROWS_WITH(list.set(1, "123456789"), ipc::test::has_text("exceed the available storage"));
   REQUIRE(list.get<std::string>(0) == "12345678");
   list.set(0, "");
   REQUIRE(list.get<std::string>(0).empty());
