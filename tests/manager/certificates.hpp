@@ -29,8 +29,12 @@ class Certificates {
     const std::string extensions = path(name + ".ext");
     run("printf 'subjectAltName=" + host + "' > " + extensions);
     run("openssl req " + fresh_key(name) + " -subj /CN=" + name + " -out " + path(name + ".csr"));
-    run("openssl x509 -req -in " + path(name + ".csr") + " -CA " + ca() + " -CAkey " + path("ca.key") + " -CAcreateserial -extfile " +
-        extensions + " -days " + std::to_string(days) + " -out " + path(name + ".pem"));
+    const std::string sign = "openssl x509 -req -in " + path(name + ".csr") + " -CA " + ca() + " -CAkey " + path("ca.key") +
+                             " -CAcreateserial -extfile " + extensions + " -out " + path(name + ".pem");
+    // What OpenSSL 3.4 has a word for, earlier ones say by a negative number of days, which that refuses.
+    const std::string past = sign + " -not_before 20200101000000Z -not_after 20200102000000Z";
+    const std::string for_days = sign + " -days " + std::to_string(days);
+    run(days < 0 ? "(" + past + " || " + for_days + ")" : for_days);
     return {.cert = path(name + ".pem"), .key = path(name + ".key")};
   }
 
