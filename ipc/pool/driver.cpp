@@ -4,6 +4,7 @@
 
 #include <ipc/error.hpp>
 
+#include "ipc/base/scope_exit.hpp"
 #include "ipc/os/event_fd.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/pool/state.hpp"
@@ -156,10 +157,14 @@ void PoolState::park(Lock& lock, detail::Deadline deadline) {
   entries[nursery].fd = broken() ? -1 : source_->pidfd();
   entries[wake].fd = wake_.get();
   lock.unlock();
-  os::poll(entries, deadline);
-  lock.lock();
-  sleeps_until = not_asleep;
-  if (mine == Role::background) background_parked_ = false;
+  {
+    const base::ScopeExit woken([&] {
+      lock.lock();
+      sleeps_until = not_asleep;
+      if (mine == Role::background) background_parked_ = false;
+    });
+    os::poll(entries, deadline);
+  }
   // A caller has taken the role while the background thread slept: the channels are not its to read.
   if (role_ != mine) return;
   if (entries[wake].ready) os::clear_event_fd(wake_.get());
@@ -224,8 +229,24 @@ void PoolState::give_role_away() {
   }
 }
 
-void PoolState::background(std::stop_token stop) {
+void PoolState::background(const std::stop_token& stop) {
   Lock lock(mutex_);
+  try {
+    look_after_workers(lock, stop);
+  } catch (...) {
+    // Nobody would look after them while nobody waits: all that waits is told, and all that is left to do are callbacks.
+    if (!lock.owns_lock()) lock.lock();
+    if (role_ == Role::background) role_ = Role::nobody;
+    break_down(why_unattended());
+    turn_.notify_all();
+    while (!stop.stop_requested()) {
+      work_for_all(lock);
+      background_turn_.wait(lock, [&] { return background_roused_ || !to_call_.empty() || stop.stop_requested(); });
+    }
+  }
+}
+
+void PoolState::look_after_workers(Lock& lock, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (role_ == Role::caller) {
       if (has_background_work()) work_for_all(lock);

@@ -63,7 +63,7 @@ void PoolState::start_workers() {
     kill_workers();
     throw;
   }
-  background_ = std::jthread([this](std::stop_token stop) { background(std::move(stop)); });
+  background_ = std::jthread([this](const std::stop_token& stop) { background(stop); });
 }
 
 // --- jobs --------------------------------------------------------------------------------------------------------------

@@ -112,7 +112,8 @@ class PoolState final : public detail::PoolCore {
   detail::Deadline time_limit();
   void mind_sleepers();
   void give_role_away();
-  void background(std::stop_token stop);
+  void background(const std::stop_token& stop);
+  void look_after_workers(Lock& lock, const std::stop_token& stop);
   void notice_deaths();
 
   // workers.cpp: their births, deaths and facts
@@ -123,6 +124,7 @@ class PoolState final : public detail::PoolCore {
   void trace_loss(Link& link, int exitcode, const Scheduler::Loss& loss, const std::optional<TaskRef>& running);
   void break_down(std::exception_ptr error);
   std::exception_ptr why_no_workers() const;
+  std::exception_ptr why_unattended() const;
   void kill_workers();
   static detail::WorkerStats stats_of(Link& link, bool present);
 

@@ -185,6 +185,19 @@ std::exception_ptr PoolState::why_no_workers() const {
                                                 "Nursery) was killed, and its workers with it. Make a new pool."));
 }
 
+/// To be called while what its thread has thrown is handled.
+std::exception_ptr PoolState::why_unattended() const {
+  std::string what = "it threw something that is no std::exception";
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+  }
+  return std::make_exception_ptr(PoolTerminated("The thread that looks after the workers of pool " + settings_.name + " cannot go on (" +
+                                                what + "), so its workers were killed. Make a new pool."));
+}
+
 void PoolState::kill_workers() {
   for (const auto& link : links_) link->child.signal(SIGKILL);
 }

@@ -4,6 +4,7 @@
 #include <ipc/pool.hpp>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <atomic>
 #include <csignal>
@@ -11,10 +12,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <set>
 #include <string>
 #include <thread>
 
+#include "ipc/base/scope_exit.hpp"
 #include "ipc/os/pidfd.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/transport/ring.hpp"
@@ -312,6 +315,38 @@ TEST_CASE("pool death: SIGKILL of the nursery fails the pool with a clear error"
     CHECK_THAT(error.what(), ipc::test::has_text("Nursery"));
   }
   CHECK_THROWS_AS(pool.apply(square, 2), ipc::Error);
+}
+
+TEST_CASE("pool death: when the kernel refuses the background thread its wait, the pool fails with that, and the program goes on") {
+  Pool pool(2);
+  auto pending = pool.apply_async([] {
+    for (;;) ::pause();
+    return 0;
+  });
+  const ipc::Event go;
+  const auto rouses = pool.apply_async([](const ipc::Event& e) { e.wait(); }, go);
+  std::promise<std::string> told;
+  pending.on_error([&told](const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const ipc::PoolTerminated& terminated) {
+      told.set_value(terminated.what());
+    } catch (...) {
+      told.set_value("something else");
+    }
+  });
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  {
+    const ipc::base::ScopeExit restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
+    const rlimit few{3, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    go.set();  // Its result has the thread wait anew, for more descriptors than are allowed now.
+    CHECK_THAT(told.get_future().get(), ipc::test::has_text("ppoll"));
+  }
+  CHECK_THROWS_AS(pending.get(), ipc::PoolTerminated);
+  CHECK_THROWS_AS(pool.apply(square, 2), ipc::PoolTerminated);
+  pool.join();
 }
 
 TEST_CASE("pool death: workers that die before they are ready fail the pool instead of being replaced for ever") {
