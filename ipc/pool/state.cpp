@@ -44,9 +44,12 @@ PoolState::PoolState(detail::PoolSettings settings)
       scheduler_(limits_from(settings_)),
       wake_(os::make_event_fd()) {}
 
-PoolState::~PoolState() = default;
+PoolState::~PoolState() {
+  // A callback of the background thread had the last handle: then that thread, which has a share of its own, was the last user.
+  if (std::this_thread::get_id() == background_.get_id()) background_.detach();
+}
 
-void PoolState::start_workers() {
+void PoolState::start_workers(const std::shared_ptr<PoolState>& self) {
   if (settings_.start_method != StartMethod::fork && settings_.initializer && !settings_.ship_initializer)
     throw NotShippable(settings_.not_shippable);
   if (settings_.start_method != StartMethod::fork && settings_.worker_exit) {
@@ -63,7 +66,7 @@ void PoolState::start_workers() {
     kill_workers();
     throw;
   }
-  background_ = std::jthread([this](const std::stop_token& stop) { background(stop); });
+  background_ = std::jthread([self](const std::stop_token& stop) { self->background(stop); });
 }
 
 // --- jobs --------------------------------------------------------------------------------------------------------------
@@ -279,8 +282,8 @@ void PoolState::join() {
   }
   // SUBTLE: while those that replace the dead are still to be started, there may be work and no worker.
   wait([this] { return links_.empty() && (broken() || scheduler_.idle()); }, detail::Deadline::never(), nullptr);
-  if (std::this_thread::get_id() == background_.get_id()) return;  // In a callback: the destructor joins again.
   background_.request_stop();
+  if (std::this_thread::get_id() == background_.get_id()) return;  // In a callback, which cannot wait for its own end.
   {
     const Lock lock(mutex_);
     background_turn_.notify_all();
@@ -298,7 +301,7 @@ namespace ipc::detail {
 
 std::shared_ptr<PoolCore> PoolCore::start(PoolSettings settings) {
   auto state = std::make_shared<pool::PoolState>(std::move(settings));
-  state->start_workers();
+  state->start_workers(state);
   return state;
 }
 

@@ -44,7 +44,8 @@ class PoolState final : public detail::PoolCore {
  public:
   explicit PoolState(detail::PoolSettings settings);
   ~PoolState() override;
-  void start_workers();
+  /// To be called once. `self` is this: its background thread has a share of it.
+  void start_workers(const std::shared_ptr<PoolState>& self);
 
   void submit(const std::shared_ptr<detail::Job>& job, std::uint64_t first, std::uint64_t count, bool will_wait) override;
   bool wait(const std::function<bool()>& done, detail::Deadline deadline, detail::Job* mine) override;

@@ -79,10 +79,11 @@ void PoolState::decode_one(Lock& lock, detail::Job& job) {
 void PoolState::run_callbacks(Lock& lock, detail::Job& job) {
   // One that is added meanwhile runs as well, before the job is ready.
   while (!job.callbacks_.empty()) {
-    const auto callbacks = std::exchange(job.callbacks_, {});
+    auto callbacks = std::exchange(job.callbacks_, {});
     lock.unlock();
     const auto* outer = std::exchange(calling, &job);
     for (const auto& callback : callbacks) call(callback);
+    callbacks.clear();  // What they hold may use the pool as it goes, or be its last owner.
     calling = outer;
     lock.lock();
   }
