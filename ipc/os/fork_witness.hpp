@@ -13,7 +13,9 @@ class ForkWitness {
   ForkWitness& operator=(const ForkWitness&) = delete;
   ~ForkWitness();
 
-  bool forked() const noexcept { return *page_ == std::byte{0}; }
+  bool forked() const noexcept { return byte() == std::byte{0}; }
+  /// Zero in a fork.
+  const std::byte& byte() const noexcept { return *page_; }
 
  private:
   std::byte* page_;

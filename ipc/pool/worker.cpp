@@ -14,8 +14,10 @@
 #include <ipc/error.hpp>
 
 #include "ipc/base/spin.hpp"
+#include "ipc/os/child.hpp"
 #include "ipc/os/cpu.hpp"
 #include "ipc/os/current.hpp"
+#include "ipc/os/fork_witness.hpp"
 #include "ipc/os/resident.hpp"
 #include "ipc/os/stdio.hpp"
 #include "ipc/pool/protocol.hpp"
@@ -58,6 +60,7 @@ class Worker {
     RecordKind kind = RecordKind::ready;
     try {
       if (initialize) initialize();
+      if (witness_.forked()) os::exit_now(0);
     } catch (const detail::ThrowProbe&) {
     } catch (...) {
       kind = RecordKind::init_failed;
@@ -79,14 +82,16 @@ class Worker {
   }
 
   void perform(Record& record, Clock::time_point start) {
-    detail::Writer out(channel_.payload_room(), channel_.bulk());
+    detail::Writer out(channel_.payload_room(), channel_.bulk(), witness_.byte());
     out.raw(pack_time(start));
     RecordKind kind = RecordKind::result;
     try {
       detail::Reader in(record.payload, record.fds);
       detail::run_call(in, out);
+      out.end_if_forked();
     } catch (const detail::ThrowProbe&) {
     } catch (...) {
+      if (out.forked()) end_forked_copy();
       kind = RecordKind::error;
       out.truncate(sizeof(std::uint64_t), 0);
       detail::write_current_exception(out);
@@ -98,6 +103,13 @@ class Worker {
         {.note = static_cast<std::uint64_t>(ran.count()), .sequence = record.header.sequence, .kind = static_cast<std::uint8_t>(kind)},
         out);
     if (max_rss_ != 0) watch_growth(end);
+  }
+
+  /// Of a process that the task has forked, and that has left the task by an exception: the answer is the worker's to give.
+  [[noreturn]] static void end_forked_copy() noexcept {
+    os::write_to_stderr("ipc: a process that was forked in a task of " + process::identity().name + " threw " +
+                        detail::describe_current_exception() + "; it has ended.\n");
+    os::exit_now(1);
   }
 
   void watch_growth(Clock::time_point now) {
@@ -123,6 +135,7 @@ class Worker {
 
   transport::Channel channel_;
   Claims claims_;
+  const os::ForkWitness witness_;
   base::WaitBudget budget_{os::allowed_cpus()};
   std::uint64_t max_rss_;
   Clock::time_point rss_seen_{};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ipc/os/child.hpp"
+
 namespace ipc::detail {
 
 void Writer::grow(std::size_t size) {
@@ -26,6 +28,8 @@ void Writer::grow(std::size_t size) {
   current_ = begin_ + used;
   end_ = begin_ + wanted;
 }
+
+void Writer::end_forked_copy() noexcept { os::exit_now(0); }
 
 void Writer::clear() noexcept {
   if (heap_ != nullptr) {

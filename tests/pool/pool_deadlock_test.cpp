@@ -199,6 +199,35 @@ TEST_CASE("pool deadlock: serialize functions may take a lock that a caller hold
   Busybody::mutex = nullptr;
 }
 
+TEST_CASE("pool deadlock: a task that forks and returns in both processes is answered by its worker alone") {
+  Pool pool({.processes = 1, .start_method = fork_or_spawn()});
+  const pid_t worker = pool.worker_pids().front();
+  for (int i = 0; i < 20; ++i) {
+    CHECK(pool.apply([] { return ::fork(); }) > 0);
+    CHECK_NOTHROW(pool.apply([] { ::fork(); }));
+    const auto parent = pool.apply([] {
+      if (::fork() == 0) throw std::runtime_error("a test's, in a forked process");
+      return ::getpid();
+    });
+    CHECK(parent == worker);
+    const auto fork_sometimes = [](int x) {
+      if (x % 10 == 3) ::fork();
+      return square(x);
+    };
+    CHECK(pool.map(fork_sometimes, numbers(40), {.chunksize = 20}) == squares(40));
+    const auto fork_sometimes_in_words = [](int x) {
+      if (x % 10 == 3 && ::fork() == 0 && x > 20) throw std::runtime_error("a test's, in a forked process");
+      return std::to_string(x);
+    };
+    int next = 0;
+    for (const std::string& word : pool.imap(fork_sometimes_in_words, numbers(40), {.chunksize = 20})) {
+      CHECK(word == std::to_string(next++));
+    }
+    CHECK(next == 40);
+  }
+  CHECK(pool.worker_pids() == std::vector{worker});
+}
+
 TEST_CASE("pool deadlock: a worker dies while large tasks wait for it") {
   Pool pool({.processes = 2, .start_method = fork_or_spawn()});
   const std::vector<double> large(200000, 1.5);

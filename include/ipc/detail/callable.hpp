@@ -116,7 +116,9 @@ void thunk(Reader& input, Writer& output) {
   if constexpr (std::is_void_v<Result>) {
     Call<F, Args...>()(f, args);
   } else {
-    encode(output, Call<F, Args...>()(f, args));
+    Result result = Call<F, Args...>()(f, args);
+    output.end_if_forked();
+    encode(output, std::forward<Result>(result));
   }
 }
 

@@ -57,6 +57,19 @@ void encode_returned(Writer& out, Returned&& returned) {
     encode_element<R>(out, R(std::forward<Returned>(returned)));
 }
 
+/// Calls the function, and writes what it returns.
+template <Spread S, class R, class F, class E>
+void return_element(Writer& out, F& f, E& element) {
+  if constexpr (std::is_void_v<R>) {
+    call_with<S>(f, element);
+    out.end_if_forked();
+  } else {
+    auto&& returned = call_with<S>(f, element);
+    out.end_if_forked();
+    encode_returned<R>(out, std::forward<decltype(returned)>(returned));
+  }
+}
+
 /// Whether a T and its encoding are the same bytes, so that many are encoded and decoded at once.
 template <class T>
 consteval bool travels_flat() {
@@ -79,15 +92,13 @@ void map_thunk(Reader& in, Writer& out) {
     for (std::size_t i = 0; i < count; ++i) {
       E element = elements.raw<E>();
       const R result(call_with<S>(f, element));
+      out.end_if_forked();
       std::memcpy(results + i * sizeof(R), &result, sizeof(R));
     }
   } else {
     for (std::size_t left = count; left != 0; --left) {
       E element = decode_element<E>(in);
-      if constexpr (std::is_void_v<R>)
-        call_with<S>(f, element);
-      else
-        encode_returned<R>(out, call_with<S>(f, element));
+      return_element<S, R>(out, f, element);
     }
   }
 }
@@ -103,12 +114,10 @@ void imap_thunk(Reader& in, Writer& out) {
     const std::size_t fds = out.fds().size();
     try {
       out.raw(std::uint8_t{1});
-      if constexpr (std::is_void_v<R>)
-        call_with<S>(f, element);
-      else
-        encode_returned<R>(out, call_with<S>(f, element));
+      return_element<S, R>(out, f, element);
     } catch (const ThrowProbe&) {
     } catch (...) {
+      if (out.forked()) throw;
       out.truncate(size, fds);
       out.raw(std::uint8_t{0});
       write_current_exception(out);

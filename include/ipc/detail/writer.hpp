@@ -33,6 +33,11 @@ class Writer {
   /// Starts in `scratch`, which must outlive the writer or its next `clear`.
   explicit Writer(std::span<std::byte> scratch, LargerRoom* larger = nullptr) noexcept
       : begin_(scratch.data()), current_(begin_), end_(begin_ + scratch.size()), larger_(larger) {}
+  /// As above, in memory that processes share. `witness` is a byte that is zero in processes forked from this one: they must
+  /// not write there.
+  Writer(std::span<std::byte> scratch, LargerRoom* larger, const std::byte& witness) noexcept : Writer(scratch, larger) {
+    witness_ = &witness;
+  }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   ~Writer() = default;
@@ -54,6 +59,13 @@ class Writer {
   /// Sends a descriptor along; the reader takes them in the same order.
   void fd(Fd fd) { fds_.push_back(std::move(fd)); }
 
+  /// Whether this is a copy in a forked process, which has no part in the memory that the writer began in.
+  bool forked() const noexcept { return witness_ != nullptr && *witness_ == std::byte{0}; }
+  /// To be called between what the user's code did and the writing of what came of it: such a copy's process ends here.
+  void end_if_forked() const noexcept {
+    if (forked()) end_forked_copy();
+  }
+
   std::span<const std::byte> view() const noexcept { return {begin_, current_}; }
   std::size_t size() const noexcept { return static_cast<std::size_t>(current_ - begin_); }
   /// What was written at `offset`, to be patched: a length known only later.
@@ -73,11 +85,13 @@ class Writer {
 
  private:
   void grow(std::size_t size);
+  [[noreturn]] static void end_forked_copy() noexcept;
 
   std::byte* begin_ = nullptr;
   std::byte* current_ = nullptr;
   std::byte* end_ = nullptr;
   LargerRoom* larger_ = nullptr;
+  const std::byte* witness_ = nullptr;
   std::unique_ptr<std::byte[]> heap_;
   std::size_t heap_size_ = 0;
   std::vector<Fd> fds_;
