@@ -277,6 +277,25 @@ TEST_CASE("types that differ have tags that differ") {
   static_assert(type_tag<int>() != type_tag<long>());
   static_assert(type_tag<std::vector<int>>() != type_tag<std::vector<long>>());
   static_assert(type_tag<Point>() != type_tag<Fixed>());
+  std::uint64_t of_int = 0;
+  std::uint64_t of_ints = 0;
+  {
+    struct Local {
+      int number;
+    };
+    of_int = type_tag<Local>();
+    of_ints = type_tag<std::vector<Local>>();
+  }
+  {
+    struct Local {
+      float number;
+    };
+    CHECK(type_tag<Local>() != of_int);
+    CHECK(type_tag<std::vector<Local>>() != of_ints);
+  }
+  const auto doubles = [](int x) { return 2 * x; };
+  const auto halves = [](int x) { return x / 2; };
+  CHECK(type_tag<decltype(doubles)>() != type_tag<decltype(halves)>());
   CHECK(type_name<std::map<std::string, std::vector<int>>>().find("std::string") != std::string::npos);
   CHECK(type_name<std::vector<Point>>().find("Point") != std::string::npos);
 }

@@ -44,18 +44,38 @@ struct SentAsImpl<T, R (*)(A...) noexcept> {
 template <class T>
 using SentAs = typename SentAsImpl<T>::type;
 
+/// Names a type among the objects that programs of different compilers find by their names.
+inline std::uint64_t type_tag_of(const std::type_info& type) noexcept { return fnv1a(type.name()); }
+
+/// Whether types that are not the same may be spelled alike: lambdas, and types that are local to the blocks of one function. GCC
+/// names the function, with its parentheses; clang does not.
+constexpr bool spelling_may_be_shared([[maybe_unused]] std::string_view spelling) noexcept {
+#if defined(__clang__)
+  return true;
+#else
+  return spelling.find('(', spelling.find('=')) != std::string_view::npos;
+#endif
+}
+
+/// The mangled name tells such types apart, but is known only at run time.
 template <class T>
-inline constexpr std::uint64_t type_tag_v = fnv1a(spelled<SentAs<T>>());
+std::uint64_t mangled_type_tag() noexcept {
+  static const std::uint64_t tag = type_tag_of(typeid(T));
+  return tag;
+}
 
 /// Names a type in a message, so that reading it as another is an error instead of garbage. Two compilers may spell a
 /// type differently; programs that exchange typed messages are the same build, or agree by luck.
 template <class T>
 constexpr std::uint64_t type_tag() noexcept {
-  return type_tag_v<T>;
+  using Sent = SentAs<T>;
+  if constexpr (spelling_may_be_shared(spelled<Sent>())) {
+    return mangled_type_tag<Sent>();
+  } else {
+    constexpr std::uint64_t tag = fnv1a(spelled<Sent>());
+    return tag;
+  }
 }
-
-/// Names a type among the objects that programs of different compilers find by their names.
-inline std::uint64_t type_tag_of(const std::type_info& type) noexcept { return fnv1a(type.name()); }
 
 /// A mangled name as it is written in C++, with the standard library's inline namespaces left out.
 std::string demangle(const char* mangled);
