@@ -63,7 +63,7 @@ class Process {
 
   /// Starts the process, once. This one's copies of the callable and the arguments are destroyed when it returns. Throws
   /// `NotShippable` if the start method is not fork and they cannot be sent, `std::system_error` if there can be no more
-  /// processes; the object can be started again after that.
+  /// processes or descriptors: then nothing has run, and the object can be started again.
   void start();
   /// Waits for its end.
   void join();

@@ -14,12 +14,12 @@
 #include "ipc/os/child.hpp"
 #include "ipc/os/current.hpp"
 #include "ipc/os/pidfd.hpp"
-#include "ipc/os/pipe.hpp"
 #include "ipc/os/poll.hpp"
 #include "ipc/os/signals.hpp"
 #include "ipc/os/socket.hpp"
 #include "ipc/os/stdio.hpp"
 #include "ipc/process/birth.hpp"
+#include "ipc/process/go_ahead.hpp"
 #include "ipc/process/identity.hpp"
 
 namespace ipc::process {
@@ -27,19 +27,17 @@ namespace {
 
 // NOTE: wire structure. What the head of every letter begins with.
 enum class Order : std::uint8_t {
-  fork,     // Followed by a Birth and what the child's main function wants to know.
-  discard,  // Kills the child forked last: its descriptors did not reach the client.
+  fork,  // Followed by a Birth and what the child's main function wants to know.
   leave,
 };
 
-// NOTE: wire structure. With it travel the child's pidfd and the receiving end of its status socket, unless `error` is set.
+// NOTE: wire structure. With it travel the child's pidfd and the receiving end of its status socket, unless `error` is set. The
+// child waits at the other end until it may begin (go_ahead.hpp).
 struct ForkReply {
   std::int32_t pid;
   std::int32_t error;  // An errno value.
 };
 static_assert(sizeof(ForkReply) == 8);
-
-constexpr std::array<std::byte, 1> go{};
 
 class Server {
  public:
@@ -108,10 +106,6 @@ class Server {
     switch (head.raw<Order>()) {
       case Order::fork:
         return fork(head, letter->body);
-      case Order::discard:
-        // It is reaped as any other.
-        if (const auto last = children_.find(last_); last != children_.end()) os::signal_pidfd(os::open_pidfd(last_).get(), SIGKILL);
-        return true;
       case Order::leave:
         break;
     }
@@ -123,24 +117,18 @@ class Server {
     pid_t pid = 0;
     try {
       auto [client_end, our_end] = os::packet_socket_pair();
-      auto [go_out, go_in] = os::make_pipe();
       pid = os::fork_process();
       if (pid == 0) {
         client_end.reset();
-        our_end.reset();
-        go_in.reset();
-        live(self, std::move(go_out), head, body);
+        live(self, std::move(our_end), head, body);
       }
       // Not reaped yet, so the pid is the child's even if that has ended.
       const Fd pidfd = os::open_pidfd(pid);
       children_.emplace(pid, std::move(our_end));
-      last_ = pid;
       const std::array<int, 2> fds{pidfd.get(), client_end.get()};
-      // Replied before the child may begin: were this process killed in between, the client could not tell whether
-      // its request was carried out. As it is, no reply means that nothing has run, and it may ask another server.
-      const bool replied = reply({pid, 0}, fds);
-      os::write_full(go_in.get(), go);
-      return replied;
+      // It is the client that lets the child begin, when it has these. So when this process is killed before its reply, or
+      // the client finds no room for them, nothing has run, and the client may ask again.
+      return reply({pid, 0}, fds);
     } catch (const std::system_error& e) {
       if (pid != 0) os::discard_child(pid);
       children_.erase(pid);
@@ -153,14 +141,13 @@ class Server {
     return os::send_packet(loop_.control.get(), std::as_bytes(std::span(&reply, 1)), fds) == os::SendStatus::sent;
   }
 
-  [[noreturn]] void live(pid_t maker, Fd go_out, detail::Reader& head, detail::Message& body) noexcept {
+  [[noreturn]] void live(pid_t maker, Fd status, detail::Reader& head, detail::Message& body) noexcept {
     live_and_exit([&] {
-      std::array<std::byte, 1> may_go{};
-      if (os::read_full(go_out.get(), may_go) != may_go.size()) return Child::unknown_exitcode;
-      go_out.reset();
       children_.clear();
       children_ended_.reset();
       loop_.control.reset();
+      if (!may_go(status, loop_.client_pidfd)) return Child::unknown_exitcode;
+      status.reset();
       become(Birth::decode(head), maker, std::move(loop_.client_pidfd));
       return loop_.child_main(head, body);
     });
@@ -169,7 +156,6 @@ class Server {
   ForkLoop& loop_;
   Fd children_ended_;
   std::map<pid_t, Fd> children_;  // The sending ends of the status sockets.
-  pid_t last_ = 0;
 };
 
 Bytes order(Order order, std::span<const std::byte> head = {}) {
@@ -198,15 +184,13 @@ Child request_child(int control, int server_pidfd, const char* who, std::span<co
   if (!entries[0].ready) throw is_dead();
   ForkReply reply{};
   std::vector<Fd> received;
-  try {
-    const auto packet = os::receive_packet(control, std::as_writable_bytes(std::span(&reply, 1)), received);
-    if (packet.status != os::ReceiveStatus::received) throw is_dead();
-  } catch (const std::system_error&) {
-    send_letter(control, order(Order::discard), {}, {});
-    throw;
-  }
+  const auto packet = os::receive_packet(control, std::as_writable_bytes(std::span(&reply, 1)), received);
+  if (packet.status != os::ReceiveStatus::received) throw is_dead();
   if (reply.error != 0) throw std::system_error(reply.error, std::generic_category(), std::string(who) + " cannot make a process");
-  return Child(reply.pid, std::move(received.at(0)), std::move(received.at(1)));
+  const int status = received.at(1).get();
+  Child child(reply.pid, std::move(received.at(0)), std::move(received.at(1)));
+  let_go(status);
+  return child;
 }
 
 void request_leave(int control) { send_letter(control, order(Order::leave), {}, {}); }

@@ -6,9 +6,11 @@
 #include "ipc/os/child.hpp"
 #include "ipc/os/current.hpp"
 #include "ipc/os/pidfd.hpp"
+#include "ipc/os/socket.hpp"
 #include "ipc/process/birth.hpp"
 #include "ipc/process/family.hpp"
 #include "ipc/process/fork_server.hpp"
+#include "ipc/process/go_ahead.hpp"
 #include "ipc/process/identity.hpp"
 #include "ipc/process/spawned.hpp"
 
@@ -48,18 +50,25 @@ struct Process::Core {
 namespace {
 
 Child start_by_fork(Birth birth, std::unique_ptr<ProcessTarget>& target) {
+  auto [ours, its] = os::packet_socket_pair();
   const pid_t pid = os::fork_process();
   if (pid == 0) {
-    process::live_and_exit([&] {
+    process::live_and_exit([&, &ours = ours, &its = its] {
+      ours.reset();
       const pid_t maker = birth.parent_pid;
+      if (!process::may_go(its, os::open_parent_pidfd(maker))) return Child::unknown_exitcode;
+      its.reset();
       process::become(std::move(birth), maker);
       // Destroyed here, so that what it holds is flushed and closed; the parent's other objects are not ours to destroy.
-      const std::unique_ptr<ProcessTarget> ours = std::move(target);
-      return ours->run();
+      const std::unique_ptr<ProcessTarget> own = std::move(target);
+      return own->run();
     });
   }
   try {
-    return Child(pid, os::open_pidfd(pid));
+    its.reset();
+    Child child(pid, os::open_pidfd(pid));
+    process::let_go(ours.get());
+    return child;
   } catch (...) {
     os::discard_child(pid);
     throw;
