@@ -22,6 +22,16 @@ using process::Birth;
 using process::Child;
 using process::Member;
 
+namespace {
+
+/// A target on its way to a process that is no copy of this one. What can only be moved is here, and no longer in the target.
+struct Shipment {
+  detail::Writer body;
+  std::optional<detail::Token> entry;  // Once the body is complete.
+};
+
+}  // namespace
+
 struct Process::Core {
   const pid_t owner = os::process_id();
   const std::string lineage = process::next_lineage();
@@ -31,7 +41,8 @@ struct Process::Core {
   std::string name;
   bool daemon = false;
   std::unique_ptr<ProcessTarget> target;
-  std::shared_ptr<Member> member;  // Once started; from then on it is only read, without the mutex.
+  std::unique_ptr<Shipment> shipment;  // Of the target, after a start that was to ship it and has failed.
+  std::shared_ptr<Member> member;      // Once started; from then on it is only read, without the mutex.
   bool closed = false;
 
   /// In a process that inherited the object the mutex may be held by a thread which does not exist there; by the one that
@@ -49,7 +60,20 @@ struct Process::Core {
 
 namespace {
 
-Child start_by_fork(Birth birth, std::unique_ptr<ProcessTarget>& target) {
+/// Empty, it is made; what an earlier start has left, is completed.
+void complete(std::unique_ptr<Shipment>& shipment, ProcessTarget& target) {
+  if (shipment == nullptr) shipment = std::make_unique<Shipment>();
+  if (shipment->entry) return;
+  try {
+    shipment->entry = target.ship(shipment->body);
+  } catch (...) {
+    if (shipment->body.size() == 0 && shipment->body.fds().empty()) shipment.reset();
+    throw;
+  }
+}
+
+Child start_by_fork(Birth birth, std::unique_ptr<ProcessTarget>& target, std::unique_ptr<Shipment>& shipment) {
+  if (shipment != nullptr) complete(shipment, *target);
   auto [ours, its] = os::packet_socket_pair();
   const pid_t pid = os::fork_process();
   if (pid == 0) {
@@ -59,6 +83,10 @@ Child start_by_fork(Birth birth, std::unique_ptr<ProcessTarget>& target) {
       if (!process::may_go(its, os::open_parent_pidfd(maker))) return Child::unknown_exitcode;
       its.reset();
       process::become(std::move(birth), maker);
+      if (shipment != nullptr) {
+        detail::Message body = shipment->body.take();
+        return process::run_entry(*shipment->entry, body);
+      }
       // Destroyed here, so that what it holds is flushed and closed; the parent's other objects are not ours to destroy.
       const std::unique_ptr<ProcessTarget> own = std::move(target);
       return own->run();
@@ -75,17 +103,17 @@ Child start_by_fork(Birth birth, std::unique_ptr<ProcessTarget>& target) {
   }
 }
 
-Child start_process(StartMethod method, Birth birth, std::unique_ptr<ProcessTarget>& target) {
+Child start_process(StartMethod method, Birth birth, std::unique_ptr<ProcessTarget>& target, std::unique_ptr<Shipment>& shipment) {
   if (birth.daemon) birth.leash = process::tight_leash();
-  if (method == StartMethod::fork) return start_by_fork(std::move(birth), target);
+  if (method == StartMethod::fork) return start_by_fork(std::move(birth), target, shipment);
   process::require_init();
-  detail::Writer body;
-  const detail::Token entry = target->ship(body);
-  if (method == StartMethod::spawn) return process::spawn_child(birth, entry, body.view(), body.fds());
+  complete(shipment, *target);
+  const detail::Writer& body = shipment->body;
+  if (method == StartMethod::spawn) return process::spawn_child(birth, *shipment->entry, body.view(), body.fds());
   birth.manners = process::Manners::fresh;
   // The server's main thread forks it, and the server leaves when this process dies.
   if (birth.daemon) birth.leash = process::Leash::kernel;
-  return process::fork_server_child(birth, entry, body.view(), body.fds());
+  return process::fork_server_child(birth, *shipment->entry, body.view(), body.fds());
 }
 
 // It travels to the new process in one packet with other things.
@@ -151,10 +179,11 @@ void Process::start() {
   process::living_children();  // Reaps those that have ended.
   Birth birth = process::birth_here(core.name, core.lineage, core.daemon);
   const StartMethod method = core.wanted_method.value_or(start_method());
-  Child child = start_process(method, std::move(birth), core.target);
+  Child child = start_process(method, std::move(birth), core.target, core.shipment);
   core.member = std::make_shared<Member>(Member{core.name, core.daemon, method, std::move(child)});
   process::register_child(core.member);
   core.target.reset();
+  core.shipment.reset();
 }
 
 void Process::join() { join_until(Deadline::never()); }
@@ -226,6 +255,7 @@ void Process::close() {
   }
   core.closed = true;
   core.target.reset();
+  core.shipment.reset();
   core.member.reset();
 }
 

@@ -84,7 +84,8 @@ class PipeConnection final : public detail::ConnectionCore {
   void encode(detail::Writer& writer) override {
     const unsigned bits =
         (side_ != 0 ? unsigned{second_side} : 0u) | (readable() ? unsigned{can_receive} : 0u) | (writable() ? unsigned{can_send} : 0u);
-    encode_end(bits, memory_->fd().duplicate(), std::move(socket_), writer);
+    Fd memory = memory_->fd().duplicate();  // This can fail, and leaves the connection as it was.
+    encode_end(bits, std::move(memory), std::move(socket_), writer);
   }
 
  private:

@@ -1,10 +1,12 @@
-// A process that cannot be started for want of descriptors has not run.
+// A process that cannot be started for want of descriptors has not run, and can be started later with all that it was given.
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <system_error>
 #include <vector>
+
+#include <ipc/connection.hpp>
 
 #include "ipc/os/socket.hpp"
 #include "ipc/process/go_ahead.hpp"
@@ -63,6 +65,10 @@ bool is_short_of_descriptors(Process& process) {
 
 void nothing() {}
 void tell(Fd to) { write_line(to, "ran"); }
+void send_five(Connection to, Connection to_too) {
+  to.send(5);
+  to_too.send(6);
+}
 
 }  // namespace
 
@@ -90,6 +96,27 @@ TEST_CASE("start: a process whose start has thrown for want of descriptors has n
   REQUIRE(p.exitcode().has_value());
   CHECK(*p.exitcode() >= 5);
   CHECK(ran + static_cast<std::size_t>(*p.exitcode()) == 20);
+}
+
+TEST_CASE("start: after a failure for want of descriptors it can be started with the arguments that it was given") {
+  const auto method = any_start_method();
+  // In a child, whose limit this is.
+  Process p([method] {
+    auto [here, there] = Pipe();
+    auto [here_too, there_too] = Pipe();
+    Process q({.start_method = method}, send_five, std::move(there), std::move(there_too));
+    int free = 0;
+    do {
+      const FewDescriptors few(free);
+      if (!is_short_of_descriptors(q)) break;
+    } while (++free < 8);
+    if (free == 0) return 97;
+    if (!q.pid()) q.start();
+    return here.recv<int>() == 5 ? here_too.recv<int>() : 98;
+  });
+  p.start();
+  p.join();
+  CHECK(p.exitcode() == 6);
 }
 
 #endif

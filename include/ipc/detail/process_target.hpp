@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <tuple>
@@ -23,7 +24,8 @@ class ProcessTarget {
   /// Calls it here, and returns the exit status. At most once: arguments are moved into the call.
   virtual int run() = 0;
   /// Writes what a process that is no copy of this one needs, and returns the token of an `int(Message&)` which runs that.
-  /// Throws `NotShippable`. Arguments that can only be moved are moved out.
+  /// Throws `NotShippable`. Arguments that can only be moved are moved out: after any other exception the next call has to be
+  /// given the same writer, which has those already, and goes on where this one ended.
   virtual Token ship(Writer& writer) = 0;
 };
 
@@ -75,15 +77,32 @@ class ProcessTargetOf final : public ProcessTarget {
     } else if constexpr (!CallableWith<F, Args...>) {
       throw NotShippable("The target " + type_name<F>() + " cannot be called with its arguments as they arrive in another process.");
     } else {
-      encode_callable(writer, f_);
-      std::apply([&](Args&... args) { (encode(writer, std::move(args)), ...); }, args_);
+      unsigned index = 0;
+      put(writer, index++, [&] { encode_callable(writer, f_); });
+      std::apply([&](Args&... args) { (put(writer, index++, [&] { encode(writer, std::move(args)); }), ...); }, args_);
       return token_of(reinterpret_cast<const void*>(&shipped_main<F, SentAs<Args>...>));
     }
   }
 
  private:
+  /// Wholly or, when it throws, not at all; unless it was before.
+  template <class Encode>
+  void put(Writer& writer, unsigned index, Encode encode) {
+    if (index < shipped_) return;
+    const std::size_t size = writer.size();
+    const std::size_t fd_count = writer.fds().size();
+    try {
+      encode();
+    } catch (...) {
+      writer.truncate(size, fd_count);
+      throw;
+    }
+    shipped_ = index + 1;
+  }
+
   F f_;
   std::tuple<Args...> args_;
+  unsigned shipped_ = 0;  // Of the callable and the arguments.
 };
 
 }  // namespace ipc::detail
