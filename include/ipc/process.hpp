@@ -34,6 +34,8 @@ struct ProcessOptions {
 ///
 /// The destructor behaves as `std::jthread`'s: it waits for the process, and terminates a daemon first. An exception
 /// that leaves the callable is printed as `Process NAME: TYPE: WHAT`, and the exit code is 1.
+/// With fork, the callable and the arguments may be of any types that can be moved: `start()` finds out whether they can go to
+/// a process of another kind. Only a `serialize` has to compile anyway: without raw pointers, and with a default constructor.
 /// A forked process ends with what it registered itself for its exit (`std::atexit`), not with what it inherited.
 /// A daemon is terminated when this process ends, and killed when this process is.
 ///

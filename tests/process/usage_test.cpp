@@ -1,3 +1,5 @@
+#include <memory>
+
 #include "tests/process/children.hpp"
 
 using namespace ipc;
@@ -12,6 +14,8 @@ struct NoSerialize {
   std::string text;
 };
 void take_no_serialize(NoSerialize) {}
+
+class OnlyDeclared;
 
 std::string refusal_of(Process& process) {
   try {
@@ -123,6 +127,25 @@ TEST_CASE("not shippable: start names the type that cannot go to a process that 
   forked.start();
   forked.join();
   CHECK(forked.exitcode() == 3);
+}
+
+TEST_CASE("not shippable: what is owned as an array or of an unknown class goes to a forked process, and start says so for others") {
+  const auto method = GENERATE(StartMethod::spawn, StartMethod::forkserver);
+  const auto target = [](std::unique_ptr<int[]> array, std::vector<std::shared_ptr<const int[]>>, std::shared_ptr<OnlyDeclared>) {
+    return array[1];
+  };
+  const auto make = [&](StartMethod with) {
+    auto array = std::make_unique<int[]>(2);
+    array[1] = 4;
+    return Process({.start_method = with}, target, std::move(array), std::vector<std::shared_ptr<const int[]>>(),
+                   std::shared_ptr<OnlyDeclared>());
+  };
+  Process refused = make(method);
+  CHECK_THAT(refusal_of(refused), has_text("unique_ptr<int []"));
+  Process forked = make(StartMethod::fork);
+  forked.start();
+  forked.join();
+  CHECK(forked.exitcode() == 4);
 }
 
 TEST_CASE("set_start_method: chosen once unless forced, and inherited by children of every kind") {

@@ -172,6 +172,14 @@ TEST_CASE("chrono, complex, bitset and path arrive") {
   CHECK(round_trip(std::filesystem::path("/tmp/a b")) == "/tmp/a b");
 }
 
+class OnlyDeclared;
+
+// Answers, not errors: a type that cannot be sent can still be a forked process's.
+static_assert(!ipc::detail::Sendable<std::unique_ptr<int[]>> && !ipc::detail::Sendable<std::shared_ptr<int[3]>>);
+static_assert(!ipc::detail::Sendable<std::map<int, std::vector<std::unique_ptr<std::string[]>>>>);
+static_assert(!ipc::detail::Sendable<std::shared_ptr<OnlyDeclared>> && !ipc::detail::Sendable<std::unique_ptr<const OnlyDeclared>>);
+static_assert(!ipc::detail::Sendable<std::shared_ptr<OnlyDeclared[]>> && !ipc::detail::Sendable<std::shared_ptr<void>>);
+
 TEST_CASE("owning pointers arrive as what they own") {
   CHECK(*round_trip(std::make_shared<int>(4)) == 4);
   CHECK(round_trip(std::shared_ptr<int>()) == nullptr);

@@ -147,44 +147,74 @@ struct Codec<std::variant<T...>> {
   }
 };
 
-/// Where the pointee's type is known. A polymorphic one could be of a derived class, which only full Boost archives know
-/// how to send.
+/// How what an owning pointer owns travels, and why it does not.
+enum class Owned {
+  value,       ///< Its type is known: as a value.
+  archive,     ///< A polymorphic one, which could be of a derived class: only full Boost archives know how to send that.
+  derived,     ///< The same, but without Boost's archives.
+  array,       ///< Its length is not known.
+  incomplete,  ///< Of `void`, or of a class that is only declared where the pointer is first looked at.
+};
+
 template <class T>
-inline constexpr bool is_owned_value_v = !std::is_array_v<T> && (!std::is_polymorphic_v<T> || std::is_final_v<T>);
+consteval Owned owned_by_pointer() {
+  if constexpr (std::is_array_v<T>) {
+    return Owned::array;
+  } else if constexpr (!requires { sizeof(T); } || std::is_void_v<T> || std::is_function_v<T>) {
+    return Owned::incomplete;
+  } else if constexpr (!std::is_polymorphic_v<T> || std::is_final_v<T>) {
+    return Owned::value;
+  } else {
+    return ByBoostArchive<T> ? Owned::archive : Owned::derived;
+  }
+}
+
+template <class T>
+consteval bool is_owned_sendable() {
+  constexpr Owned owned = owned_by_pointer<T>();
+  if constexpr (owned == Owned::value) {
+    return Codec<std::remove_const_t<T>>::sendable;
+  } else {
+    return owned == Owned::archive;
+  }
+}
 
 /// Owning pointers travel as the value they own, or nothing. Two that share an object own one each afterwards.
 template <class Pointer, class T>
 struct PointerCodec {
   using Value = std::remove_const_t<T>;
-  static_assert(!std::is_array_v<T>, "ipc: an owned array cannot be sent, its length is not known: send a std::vector");
-  static constexpr bool sendable = is_owned_value_v<T> ? Codec<Value>::sendable : ByBoostArchive<T>;
+  static constexpr Owned owned = owned_by_pointer<T>();
+  static constexpr bool sendable = is_owned_sendable<T>();
   static constexpr bool flat = false;
   static constexpr std::size_t least = 1;
 
   template <class U>
   static void encode(Writer& writer, U&& value) {
     require();
-    if constexpr (is_owned_value_v<T>) {
+    if constexpr (owned == Owned::value) {
       Codec<bool>::encode(writer, value != nullptr);
       if (value != nullptr) Codec<Value>::encode(writer, pass_on<U>(*value));
-    } else {
+    } else if constexpr (owned == Owned::archive) {
       encode_by_boost<Value>(writer, value.get());
     }
   }
   static Pointer decode(Reader& reader) {
     require();
-    if constexpr (is_owned_value_v<T>) {
+    if constexpr (owned == Owned::value) {
       if (!Codec<bool>::decode(reader)) return nullptr;
       return Pointer(new Value(Codec<Value>::decode(reader)));
-    } else {
+    } else if constexpr (owned == Owned::archive) {
       return Pointer(decode_by_boost<Value>(reader));
     }
   }
 
  private:
   static constexpr void require() {
+    static_assert(owned != Owned::array, "ipc: an owned array cannot be sent, its length is not known: send a std::vector");
+    static_assert(owned != Owned::incomplete,
+                  "ipc: a pointer to a class that is only declared, or to void, cannot be sent: define the class before, or send a value");
     static_assert(
-        is_owned_value_v<T> || ByBoostArchive<T>,
+        owned != Owned::derived,
         "ipc: a pointer to a polymorphic class cannot be sent, what it owns may be of a derived class: send a std::variant, or give the "
         "classes "
         "a serialize and BOOST_CLASS_EXPORT and include <boost/archive/binary_oarchive.hpp> and <boost/archive/binary_iarchive.hpp>");

@@ -53,9 +53,10 @@ int shipped_main(Message& message) {
 template <class T>
 void require_sendable() {
   if constexpr (!Sendable<T>) {
-    throw NotShippable("An argument of type " + type_name<T>() +
-                       " cannot be passed to a process that is not forked: it is a pointer or view into this process's memory, or has no "
-                       "serialize function. Pass a value or a shared handle, or use StartMethod::fork.");
+    throw NotShippable(
+        "An argument of type " + type_name<T>() +
+        " cannot be passed to a process that is not forked: it is or holds a pointer or view into this process's memory or an "
+        "owned array, or has no serialize function. Pass a value or a shared handle, or use StartMethod::fork.");
   }
 }
 
