@@ -36,11 +36,14 @@ void write_to_stderr(std::string_view text) noexcept {
 }
 
 void detach_stdin() noexcept {
+  ::__fpurge(stdin);
+  // An input that a program was started with is not close-on-exec. What is, was opened in its place: a socket of ours, say.
+  const int flags = ::fcntl(STDIN_FILENO, F_GETFD);
+  if (flags >= 0 && (flags & FD_CLOEXEC) != 0) return;
   ::close(STDIN_FILENO);
   // The lowest free number is 0 now. Without /dev/null stdin stays closed.
   const int fd = retry([] { return ::open("/dev/null", O_RDONLY); });
   if (fd > STDIN_FILENO) ::close(fd);
-  ::__fpurge(stdin);
 }
 
 }  // namespace ipc::os

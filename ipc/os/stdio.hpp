@@ -11,7 +11,8 @@ void flush_standard_streams() noexcept;
 /// One write(2), so that lines of several processes do not mix. Errors are ignored.
 void write_to_stderr(std::string_view text) noexcept;
 
-/// Makes stdin read from /dev/null and forgets what was read ahead.
+/// Makes stdin read from /dev/null and forgets what was read ahead. Another descriptor that has its number, because the
+/// program had closed it, stays what it is.
 void detach_stdin() noexcept;
 
 }  // namespace ipc::os

@@ -73,6 +73,23 @@ TEST_CASE("stdin: every child reads from /dev/null") {
   CHECK(read_line(out) == "stdin gives 0");
 }
 
+TEST_CASE("stdin: a descriptor that was opened in the place of a closed stdin stays what it is") {
+  // In a child, whose stdin this is.
+  Process p([] {
+    ::close(STDIN_FILENO);
+    auto [out, in] = os::make_pipe();
+    if (out.get() != STDIN_FILENO) return 98;
+    write_line(in, "text");
+    Process q([&out = out] { return read_line(out) == "text" ? 7 : 97; });
+    q.start();
+    q.join();
+    return q.exitcode().value_or(99);
+  });
+  p.start();
+  p.join();
+  CHECK(p.exitcode() == 7);
+}
+
 #ifndef __SANITIZE_THREAD__  // That has a thread of its own in every process.
 TEST_CASE("daemon: a daemon that the creating thread outlives has no thread of its own") {
   auto [out, in] = os::make_pipe();
