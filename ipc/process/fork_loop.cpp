@@ -117,6 +117,8 @@ class Server {
     pid_t pid = 0;
     try {
       auto [client_end, our_end] = os::packet_socket_pair();
+      // A SIGINT or SIGTERM that comes for the child before it looks at its signals as it should is kept for it.
+      const os::SignalBlock block;
       pid = os::fork_process();
       if (pid == 0) {
         client_end.reset();

@@ -311,6 +311,18 @@ TEST_CASE("many_processes: a hundred run to their end, and a hundred are termina
   CHECK(active_children().empty());
 }
 
+TEST_CASE("interrupt, terminate: a signal sent right after the start is not lost") {
+  const auto method = any_start_method();
+  const int signum = GENERATE(SIGINT, SIGTERM);
+  for (int i = 0; i < 20; ++i) {
+    Process p({.start_method = method}, [] { sleep_for_ever(); });
+    p.start();
+    signum == SIGINT ? p.interrupt() : p.terminate();
+    p.join();
+    CHECK(p.exitcode() == -signum);
+  }
+}
+
 TEST_CASE("move: a moved process is the same process, and one that is assigned to is joined first") {
   auto [out, in] = os::make_pipe();
   Process p(report_self, std::move(in));
