@@ -4,6 +4,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <ctime>
+
 #include "ipc/os/check.hpp"
 
 namespace ipc::os {
@@ -15,6 +17,19 @@ void set_action(int signum, void (*action)(int)) noexcept {
   ::sigaction(signum, &to, nullptr);
 }
 
+sigset_t only(int signum) noexcept {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, signum);
+  return set;
+}
+
+bool is_pending(int signum) noexcept {
+  sigset_t pending;
+  ::sigpending(&pending);
+  return ::sigismember(&pending, signum) == 1;
+}
+
 }  // namespace
 
 SignalBlock::SignalBlock() {
@@ -24,6 +39,22 @@ SignalBlock::SignalBlock() {
 }
 
 SignalBlock::~SignalBlock() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+NoPipeSignal::NoPipeSignal() noexcept {
+  const sigset_t pipe = only(SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe, &before_);
+  was_pending_ = is_pending(SIGPIPE);
+}
+
+NoPipeSignal::~NoPipeSignal() {
+  // The signal of a write goes to the thread that writes.
+  if (!was_pending_ && is_pending(SIGPIPE)) {
+    const sigset_t pipe = only(SIGPIPE);
+    const timespec at_once{};
+    retry([&] { return ::sigtimedwait(&pipe, nullptr, &at_once); });
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 void drop_signal_handlers() noexcept {
   for (int signum = 1; signum < NSIG; ++signum) {
@@ -46,9 +77,7 @@ void unblock_all_signals() noexcept {
 
 Fd child_signal_fd() {
   set_action(SIGCHLD, SIG_DFL);
-  sigset_t children;
-  ::sigemptyset(&children);
-  ::sigaddset(&children, SIGCHLD);
+  const sigset_t children = only(SIGCHLD);
   ::pthread_sigmask(SIG_BLOCK, &children, nullptr);
   return Fd(check("signalfd", [&] { return ::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK); }));
 }

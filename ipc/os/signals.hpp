@@ -19,6 +19,20 @@ class SignalBlock {
   sigset_t before_;
 };
 
+/// Keeps SIGPIPE from this thread for a scope, in which writes to a pipe that nobody reads fail with EPIPE alone. A signal
+/// that was pending before still is afterwards.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() noexcept;
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+  ~NoPipeSignal();
+
+ private:
+  sigset_t before_;
+  bool was_pending_ = false;
+};
+
 /// Gives every signal that has a handler its default action: in a process which runs none of the code that the handlers
 /// were written for. Ignored signals stay ignored.
 void drop_signal_handlers() noexcept;

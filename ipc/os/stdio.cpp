@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "ipc/os/check.hpp"
+#include "ipc/os/signals.hpp"
 
 namespace ipc::os {
 namespace {
@@ -22,6 +23,7 @@ void flush_stream(std::ostream& stream) noexcept {
 }  // namespace
 
 void flush_standard_streams() noexcept {
+  const NoPipeSignal quiet;
   flush_stream(std::cout);
   flush_stream(std::cerr);
   flush_stream(std::clog);
@@ -32,6 +34,7 @@ void flush_standard_streams() noexcept {
 }
 
 void write_to_stderr(std::string_view text) noexcept {
+  const NoPipeSignal quiet;
   [[maybe_unused]] const auto written = retry([&] { return ::write(STDERR_FILENO, text.data(), text.size()); });
 }
 

@@ -133,6 +133,20 @@ TEST_CASE("stderr: an exception that leaves the target is reported in one line, 
         }) == "Process thrower: int\n1\n");
 }
 
+TEST_CASE("stderr: the exit code of an exception is 1 also where nobody reads what is reported") {
+  const auto method = any_start_method();
+  // In a child, whose own stderr this is.
+  Process p([method] {
+    auto [out, in] = os::make_pipe();
+    ::dup2(in.get(), STDERR_FILENO);
+    out.reset();
+    return exitcode_of(method, throw_invalid_argument) == 1 ? 7 : 98;
+  });
+  p.start();
+  p.join();
+  CHECK(p.exitcode() == 7);
+}
+
 TEST_CASE("stdio: what a child prints by stdio or streams is flushed at its end, and what its parent had buffered is not printed twice") {
   const auto method = any_start_method();
   CHECK(written_to(STDOUT_FILENO, [=] {
