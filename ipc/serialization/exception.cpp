@@ -192,14 +192,10 @@ std::string current_exception_type_name() {
 }
 
 std::string describe_current_exception() {
-  try {
-    throw;
-  } catch (const std::exception& e) {
-    const Story story = story_of(e, 0);
-    return story.type_name + ": " + story.what;
-  } catch (...) {
-    return current_exception_type_name();
-  }
+  const std::exception_ptr exception = std::current_exception();
+  if (exception == nullptr) return current_exception_type_name();  // Another language's, or the end of a thread.
+  const Story story = story_of(exception);
+  return story.what.empty() ? story.type_name : story.type_name + ": " + story.what;
 }
 
 void encode_exception(Writer& writer, std::exception_ptr exception, std::string_view process_name, pid_t pid) {

@@ -130,7 +130,19 @@ TEST_CASE("stderr: an exception that leaves the target is reported in one line, 
           p.start();
           p.join();
           write_line(Fd::duplicate_of(STDERR_FILENO), std::to_string(p.exitcode().value_or(99)));
-        }) == "Process thrower: int\n1\n");
+        }) == "Process thrower: int: 42\n1\n");
+}
+
+TEST_CASE("stderr: also an exception that is no std::exception is reported with what it says") {
+  const auto report_of = [](auto target) {
+    return written_to(STDERR_FILENO, [=] {
+      Process p({.name = "thrower"}, target);
+      p.start();
+    });
+  };
+  CHECK(report_of([] { throw "text"; }) == "Process thrower: const char*: text\n");
+  CHECK(report_of([] { throw std::string("string"); }) == "Process thrower: std::string: string\n");
+  CHECK(report_of([] { throw 'c'; }) == "Process thrower: char\n");
 }
 
 TEST_CASE("stderr: the exit code of an exception is 1 also where nobody reads what is reported") {

@@ -214,6 +214,20 @@ TEST_CASE("the causes of a nested exception are told") {
   }
 }
 
+TEST_CASE("an exception that is no std::exception is described with what it says, where that is known") {
+  const auto description = [](const std::exception_ptr& exception) {
+    try {
+      std::rethrow_exception(exception);
+    } catch (...) {
+      return ipc::detail::describe_current_exception();
+    }
+  };
+  CHECK(description(thrown_by([] { throw 42; })) == "int: 42");
+  CHECK(description(thrown_by([] { throw "text"; })) == "const char*: text");
+  CHECK(description(thrown_by([] { throw std::string("string"); })) == "std::string: string");
+  CHECK(description(thrown_by([] { throw 'c'; })) == "char");
+}
+
 namespace {
 
 template <class Outer, class Inner>
