@@ -1,6 +1,7 @@
 #pragma once
 
 #include <csignal>
+#include <string>
 
 namespace ipc::os {
 
@@ -12,5 +13,10 @@ pid_t thread_id() noexcept;
 inline bool is_main_thread() noexcept { return thread_id() == process_id(); }
 /// The name that `ps` and `top` show, cut to 15 characters.
 void set_thread_name(const char* name) noexcept;
+
+/// The folder that this process works in; empty when it has been removed.
+std::string working_folder();
+/// From now on in that one. Where it is gone, or closed to this process, nothing changes.
+void work_in(const char* folder) noexcept;
 
 }  // namespace ipc::os

@@ -59,6 +59,7 @@ void Birth::encode(detail::Writer& to) const {
   to.raw(static_cast<std::int8_t>(start_method ? static_cast<std::int8_t>(*start_method) : -1));
   to.raw(leash);
   to.raw(manners);
+  put_text(to, folder);
 }
 
 Birth Birth::decode(detail::Reader& from) {
@@ -72,6 +73,7 @@ Birth Birth::decode(detail::Reader& from) {
   if (method >= 0) birth.start_method = static_cast<StartMethod>(method);
   birth.leash = from.raw<Leash>();
   birth.manners = from.raw<Manners>();
+  birth.folder = take_text(from);
   return birth;
 }
 
@@ -102,6 +104,7 @@ void become(Birth birth, pid_t maker, Fd parent_pidfd) {
     birth.manners == Manners::worker ? os::ignore_signal(SIGINT) : os::default_signal(SIGINT);
     os::unblock_all_signals();
   }
+  if (!birth.folder.empty()) os::work_in(birth.folder.c_str());
   os::detach_stdin();
   Identity self;
   self.name = std::move(birth.name);

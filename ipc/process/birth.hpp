@@ -39,6 +39,7 @@ struct Birth {
   std::optional<StartMethod> start_method;  ///< What `start_method()` says in it.
   Leash leash = Leash::none;
   Manners manners = Manners::inherited;
+  std::string folder;  ///< Where it works; empty: where the process that forked or spawned it does.
 
   void encode(detail::Writer& to) const;
   static Birth decode(detail::Reader& from);

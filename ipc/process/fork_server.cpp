@@ -67,7 +67,8 @@ ForkServer& server() {
 
 }  // namespace
 
-Child fork_server_child(const Birth& birth, detail::Token entry, std::span<const std::byte> body, std::span<const Fd> fds) {
+Child fork_server_child(Birth birth, detail::Token entry, std::span<const std::byte> body, std::span<const Fd> fds) {
+  birth.folder = os::working_folder();  // The server's is the one that this process had when it was started.
   detail::Writer head;
   birth.encode(head);
   head.raw(entry);

@@ -90,6 +90,37 @@ TEST_CASE("stdin: a descriptor that was opened in the place of a closed stdin st
   CHECK(p.exitcode() == 7);
 }
 
+TEST_CASE("working folder: every child has the one that its parent has at the start, or where that is gone one of its own") {
+  const auto method = any_start_method();
+  auto [out, in] = os::make_pipe();
+  // In a child, whose folder this is.
+  Process p([method, to = std::move(in)] {
+    const auto where = [](Fd end) {
+      std::error_code gone;
+      write_line(end, std::filesystem::current_path(gone).string());
+    };
+    const auto start = [&] {
+      Process q({.start_method = method}, where, to.duplicate());
+      q.start();
+    };
+    start();
+    const auto base = std::filesystem::temp_directory_path() / ("ipc-folder-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(base);
+    std::filesystem::current_path(base);
+    start();
+    write_line(to, base.string());
+    std::filesystem::remove(base);
+    start();
+  });
+  p.start();
+  CHECK(read_line(out) == std::filesystem::current_path().string());
+  const std::string second = read_line(out);
+  CHECK(second == read_line(out));
+  read_line(out);
+  p.join();
+  CHECK(p.exitcode() == 0);
+}
+
 #ifndef __SANITIZE_THREAD__  // That has a thread of its own in every process.
 TEST_CASE("daemon: a daemon that the creating thread outlives has no thread of its own") {
   auto [out, in] = os::make_pipe();
