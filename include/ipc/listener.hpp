@@ -9,6 +9,7 @@
 
 #include <ipc/auth_key.hpp>
 #include <ipc/connection.hpp>
+#include <ipc/detail/time_limit.hpp>
 #include <ipc/detail/wait_hook.hpp>
 
 namespace ipc {
@@ -23,7 +24,7 @@ struct ListenerOptions {
   /// Given, also empty: only who knows it gets in, and knows that we do.
   std::optional<AuthKey> authkey = {};
   /// Within this time from its connection a client must have proved that it knows the authkey.
-  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
+  detail::TimeLimit handshake_timeout = std::chrono::seconds(5);
   /// How many clients may be proving it at the same time. When there are more, each has only a fifth of the time.
   std::size_t max_handshakes = 256;
 };
@@ -33,7 +34,7 @@ struct ClientOptions {
   std::optional<AuthKey> authkey = {};
   /// Within this time from the connection the listener must have proved that it knows the authkey. It includes the time until
   /// the other program calls `accept`.
-  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
+  detail::TimeLimit handshake_timeout = std::chrono::seconds(5);
 };
 
 /// Waits for connections of other processes: those of this library made by `Client`, and CPython's made by

@@ -46,13 +46,13 @@ struct ManagerOptions {
   /// Connections beyond are closed at once. A process needs one for each call that it makes at the same time.
   std::size_t max_connections = 8192;
   /// Who has not said within this time who it is, is disconnected.
-  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
+  detail::TimeLimit handshake_timeout = std::chrono::seconds(5);
   /// Runs in the server process before it serves. What it throws, the maker of the manager throws.
   std::function<void()> initializer = {};
   /// Over TCP: a client whose machine gives no sign of life for so long, or which reads nothing of its answer, has ended, with its
   /// locks and references. So has for a client a server whose machine is silent, or which reads nothing for four times as long.
   /// Whole seconds.
-  std::chrono::nanoseconds host_timeout = std::chrono::seconds(15);
+  detail::TimeLimit host_timeout = std::chrono::seconds(15);
   /// For `serve`: called once with the address, when clients can connect.
   std::function<void(const std::string& address)> on_serving = {};
 };

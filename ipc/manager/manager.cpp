@@ -28,13 +28,13 @@ ServerOptions server_options(const ManagerOptions& options) {
           .tls = options.tls.given() ? transport::TlsContext::for_server(options.tls) : nullptr,
           .max_message_size = options.max_message_size,
           .max_connections = options.max_connections,
-          .greeting_timeout = options.handshake_timeout,
-          .host_timeout = options.host_timeout,
+          .greeting_timeout = options.handshake_timeout.get(),
+          .host_timeout = options.host_timeout.get(),
           .initializer = options.initializer};
 }
 
 Access access_of(std::string address, const ManagerOptions& options) {
-  return {.address = std::move(address), .key = options.authkey, .tls = options.tls, .host_timeout = options.host_timeout};
+  return {.address = std::move(address), .key = options.authkey, .tls = options.tls, .host_timeout = options.host_timeout.get()};
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ class ManagerCore {
   ManagerCore(LaunchedServer server, const ManagerOptions& options)
       : process_(std::move(server.process)),
         owner_(os::process_id()),
-        store_(RemoteStore::connect(access_of(server.address, options), options.handshake_timeout)) {}
+        store_(RemoteStore::connect(access_of(server.address, options), options.handshake_timeout.get())) {}
   ManagerCore(const ManagerCore&) = delete;
   ManagerCore& operator=(const ManagerCore&) = delete;
   ~ManagerCore() {
@@ -97,7 +97,7 @@ Manager::Manager(const ManagerOptions& options)
 Manager Manager::connect(std::string_view address, const ManagerOptions& options) {
   if (!options.address.empty()) throw std::invalid_argument("Manager::connect: the address is given twice.");
   return Manager(std::make_shared<manager::ManagerCore>(
-      manager::RemoteStore::connect(manager::access_of(std::string(address), options), options.handshake_timeout)));
+      manager::RemoteStore::connect(manager::access_of(std::string(address), options), options.handshake_timeout.get())));
 }
 
 Manager Manager::over(std::shared_ptr<detail::ObjectStore> store) {

@@ -162,7 +162,7 @@ void Server::welcome() {
       // Its greeting may have come with the end of the handshake.
       if (client.line.stirs()) enliven(client);
       machine_.connect(id);
-      strangers_.emplace_back(Deadline::Clock::now() + options_.greeting_timeout, id);
+      strangers_.emplace_back(Deadline::after(options_.greeting_timeout).at(), id);
     }
   } catch (const std::system_error&) {
     // No descriptors are left: those who knock wait until a client goes.

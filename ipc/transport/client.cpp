@@ -22,7 +22,7 @@ using transport::Wire;
 }
 
 Wire authenticate(Wire wire, std::string_view address, const ClientOptions& options, detail::Deadline deadline) {
-  deadline = earlier(deadline, detail::Deadline::after(options.handshake_timeout));
+  deadline = earlier(deadline, detail::Deadline::after(options.handshake_timeout.get()));
   const bool encrypts = wire.encrypts();
   Authenticator authenticator(std::move(wire), transport::Side::client, options.authkey->bytes());
   for (;;) {
@@ -30,7 +30,7 @@ Wire authenticate(Wire wire, std::string_view address, const ClientOptions& opti
     if (needs == Authenticator::Needs::nothing) break;
     std::array entries{os::PollEntry{.fd = authenticator.fd(), .for_writing = needs == Authenticator::Needs::output}};
     if (os::poll(entries, deadline) != 0) continue;
-    const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(options.handshake_timeout).count();
+    const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(options.handshake_timeout.get()).count();
     fail(address, "The listener did not send " + authenticator.awaited() + " within " + std::to_string(time) +
                       " ms. Does it have an authkey, does it call accept, and do both sides or none of them speak TLS?");
   }

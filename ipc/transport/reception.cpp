@@ -24,7 +24,7 @@ constexpr int welcome_at_once = 16;
 Reception::Reception(int listener, const ListenerOptions& options, std::shared_ptr<const TlsContext> tls)
     : listener_(listener),
       tls_(std::move(tls)),
-      limit_(options.handshake_timeout),
+      limit_(options.handshake_timeout.get()),
       max_candidates_(std::max<std::size_t>(options.max_handshakes, 1)),
       timer_(os::make_timer_fd()),
       doorbell_(os::make_event_fd()),
@@ -174,7 +174,7 @@ void Reception::refresh() {
   if (candidates_.empty() && !timing_) return;
   timing_ = !candidates_.empty();
   using detail::Deadline;
-  os::set_timer_fd(timer_.get(), timing_ ? Deadline::after(oldest()->second.since + patience() - Clock::now()) : Deadline::never());
+  os::set_timer_fd(timer_.get(), timing_ ? Deadline::after(patience() - (Clock::now() - oldest()->second.since)) : Deadline::never());
 }
 
 }  // namespace ipc::transport

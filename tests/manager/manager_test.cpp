@@ -1,3 +1,4 @@
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -34,6 +35,13 @@ TEST_CASE("a managed list and dict as in the documentation") {
   auto o = m.object<Counter>(5);
   CHECK(o.call(&Counter::add, 3) == 8);
   CHECK(m.number_of_objects() == 3);
+}
+
+TEST_CASE("handshake_timeout, host_timeout: any duration, also one that no clock reaches") {
+  constexpr auto endless = std::chrono::hours::max();
+  const ipc::Manager m({.address = "tcp://127.0.0.1:0", .authkey = "key", .handshake_timeout = endless, .host_timeout = endless});
+  const auto same = ipc::Manager::connect(m.address(), {.authkey = "key", .handshake_timeout = 20.5s, .host_timeout = 20.5s});
+  CHECK(same.list<int>({1, 2}).size() == 2);
 }
 
 TEST_CASE("a child of fork uses what it inherited") {

@@ -100,6 +100,19 @@ TEST_CASE("test_empty_authkey: an empty key is one, and not the same as none") {
   CHECK_THROWS_AS(bad.get(), ipc::AuthenticationError);
 }
 
+TEST_CASE("handshake_timeout: any duration, also one that no clock reaches") {
+  const auto meets = [](ipc::ListenerOptions server, ipc::ClientOptions client) {
+    Listener listener("", std::move(server));
+    auto greeting = in_background([&] { return Client(listener.address(), client).recv<int>(); });
+    listener.accept().send(1);
+    return greeting.get() == 1;
+  };
+  constexpr auto endless = std::chrono::hours::max();
+  CHECK(meets({.authkey = "parrot", .handshake_timeout = endless}, {.authkey = "parrot", .handshake_timeout = endless}));
+  constexpr std::chrono::duration<double> fraction(20.5);
+  CHECK(meets({.authkey = "parrot", .handshake_timeout = fraction}, {.authkey = "parrot", .handshake_timeout = fraction}));
+}
+
 TEST_CASE("test_issue14725: a client that wrote and left before it was accepted is heard") {
   Listener listener;
   {
