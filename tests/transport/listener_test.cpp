@@ -113,6 +113,12 @@ TEST_CASE("handshake_timeout: any duration, also one that no clock reaches") {
   CHECK(meets({.authkey = "parrot", .handshake_timeout = fraction}, {.authkey = "parrot", .handshake_timeout = fraction}));
 }
 
+TEST_CASE("authkey: a null pointer, as getenv gives for what is not set, is refused") {
+  const char* const unset = nullptr;
+  CHECK_THROWS_AS(Listener("", {.authkey = unset}), std::invalid_argument);
+  CHECK_THROWS_WITH(ipc::AuthKey(unset), ipc::test::has_text("null pointer"));
+}
+
 TEST_CASE("test_issue14725: a client that wrote and left before it was accepted is heard") {
   Listener listener;
   {
