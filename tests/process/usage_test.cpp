@@ -17,6 +17,11 @@ void take_no_serialize(NoSerialize) {}
 
 class OnlyDeclared;
 
+int take_each_its_way(const char* text, std::unique_ptr<int> a, int& b, const int& c, int&& d) {
+  ++b;
+  return static_cast<int>(std::char_traits<char>::length(text)) + *a + b + c + d - 1;
+}
+
 std::string refusal_of(Process& process) {
   try {
     process.start();
@@ -146,6 +151,14 @@ TEST_CASE("not shippable: what is owned as an array or of an unknown class goes 
   forked.start();
   forked.join();
   CHECK(forked.exitcode() == 4);
+}
+
+TEST_CASE("arguments: each is passed in its own way, also when they are many") {
+  const auto method = any_start_method();
+  Process p({.start_method = method}, take_each_its_way, "four", std::make_unique<int>(1), 2, 3, 4);
+  p.start();
+  p.join();
+  CHECK(p.exitcode() == 14);
 }
 
 TEST_CASE("set_start_method: chosen once unless forced, and inherited by children of every kind") {

@@ -107,6 +107,8 @@ static_assert(!ShippableCallable<Adder*>);
 static_assert(!ShippableCallable<int>);
 static_assert(CallableWith<decltype(add_to), int, int, int, int>);
 static_assert(!CallableWith<decltype(square), std::string>);
+using Seven = void (*)(int&, int&&, int&, int&&, int&, int&&, int&);
+static_assert(CallableWith<Seven, int, int, int, int, int, int, int>);
 static_assert(std::is_same_v<CallResult<decltype(square), int>, int>);
 static_assert(std::is_same_v<CallResult<decltype(reference), std::string>, std::string>);
 static_assert(std::is_same_v<CallResult<decltype(greeting)>, std::string>);
@@ -127,6 +129,10 @@ TEST_CASE("parameters of every kind take arguments that arrived") {
   CHECK(call(length_of, std::string("four")) == 4);
   CHECK(call(reference, "text") == "text");
   CHECK(call(characters_and_lvalue, "b", "a") == "ab");
+  const auto each_its_way = [](const char* text, std::unique_ptr<int> a, int& b, const int& c, int&& d) {
+    return std::string(text) + std::to_string(*a + b + c + d);
+  };
+  CHECK(call(each_its_way, "ten: ", std::make_unique<int>(1), 2, 3, 4) == "ten: 10");
   CHECK(call([](std::string text) { return text.size(); }, "abc") == 3);
   CHECK(call([](auto... parts) { return (parts + ... + 0); }, 1, 2, 3) == 6);
   CHECK(call([](std::unique_ptr<int> p) { return *p; }, std::make_unique<int>(8)) == 8);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <tuple>
@@ -11,7 +12,7 @@
 
 /// How a callable that was written for a direct call is called with arguments that arrived in a message. They are
 /// objects of their decayed types, alive for the time of the call, and passed in the first way that the callable takes:
-/// as rvalues; as lvalues, for parameters `T&`; text as `const char*`. For few arguments each may go its own way.
+/// as rvalues; as lvalues, for parameters `T&`; text as `const char*`. Unless they are many, each may go its own way.
 
 namespace ipc::detail {
 
@@ -49,7 +50,34 @@ constexpr unsigned same_form(unsigned form, std::size_t count) noexcept {
 }
 
 inline constexpr unsigned no_form = ~0u;
-inline constexpr std::size_t most_mixed_arguments = 4;
+
+/// In how many ways a T can be passed: text has one of its own.
+template <class T>
+inline constexpr unsigned forms_of = 2;
+template <class C, class R, class A>
+inline constexpr unsigned forms_of<std::basic_string<C, R, A>> = 3;
+
+/// Seven arguments, or four that are text and one that is not; each mixture that is tried costs the compiler time.
+inline constexpr std::uint64_t most_mixtures = 200;
+template <class... Args>
+constexpr std::uint64_t mixtures() noexcept {
+  std::uint64_t count = 1;
+  ((count = count > most_mixtures ? count : count * forms_of<Args>), ...);
+  return count;
+}
+
+/// Counts up: the forms that follow, which differ from all before.
+template <class... Args>
+constexpr unsigned next_mixture(unsigned forms) noexcept {
+  unsigned place = 1;
+  for (const unsigned count : {forms_of<Args>...}) {
+    const unsigned form = forms / place % form_count;
+    if (form + 1 < count) return forms + place;
+    forms -= form * place;
+    place *= form_count;
+  }
+  return no_form;
+}
 
 template <class F, unsigned forms, class... Args, std::size_t... I>
 consteval bool takes(std::index_sequence<I...>) {
@@ -57,13 +85,13 @@ consteval bool takes(std::index_sequence<I...>) {
 }
 
 template <class F, unsigned forms, class... Args>
-consteval unsigned first_mixed_form() {
-  if constexpr (forms >= power(form_count, sizeof...(Args))) {
+consteval unsigned first_mixture() {
+  if constexpr (forms == no_form) {
     return no_form;
   } else if constexpr (takes<F, forms, Args...>(std::index_sequence_for<Args...>())) {
     return forms;
   } else {
-    return first_mixed_form<F, forms + 1, Args...>();
+    return first_mixture<F, next_mixture<Args...>(forms), Args...>();
   }
 }
 
@@ -76,8 +104,8 @@ consteval unsigned forms_for() {
     return same_form(as_lvalue, sizeof...(Args));
   } else if constexpr (takes<F, same_form(as_characters, sizeof...(Args)), Args...>(indices)) {
     return same_form(as_characters, sizeof...(Args));
-  } else if constexpr (sizeof...(Args) <= most_mixed_arguments) {
-    return first_mixed_form<F, 0, Args...>();
+  } else if constexpr (sizeof...(Args) > 1 && mixtures<Args...>() <= most_mixtures) {
+    return first_mixture<F, 0, Args...>();
   } else {
     return no_form;
   }
