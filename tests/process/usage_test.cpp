@@ -1,3 +1,4 @@
+#include <functional>
 #include <memory>
 
 #include "tests/process/children.hpp"
@@ -21,6 +22,10 @@ int take_each_its_way(const char* text, std::unique_ptr<int> a, int& b, const in
   ++b;
   return static_cast<int>(std::char_traits<char>::length(text)) + *a + b + c + d - 1;
 }
+
+struct CalledOnce {
+  int operator()(int x) && { return 2 * x; }
+};
 
 std::string refusal_of(Process& process) {
   try {
@@ -159,6 +164,17 @@ TEST_CASE("arguments: each is passed in its own way, also when they are many") {
   p.start();
   p.join();
   CHECK(p.exitcode() == 14);
+}
+
+TEST_CASE("a target that can be called only once is called so") {
+  Process bound(std::bind_front([](std::unique_ptr<int> x, int y) { return *x + y; }, std::make_unique<int>(4)), 5);
+  bound.start();
+  bound.join();
+  CHECK(bound.exitcode() == 9);
+  Process p({.start_method = any_start_method()}, CalledOnce(), 3);
+  p.start();
+  p.join();
+  CHECK(p.exitcode() == 6);
 }
 
 TEST_CASE("set_start_method: chosen once unless forced, and inherited by children of every kind") {

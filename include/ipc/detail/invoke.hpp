@@ -79,9 +79,13 @@ constexpr unsigned next_mixture(unsigned forms) noexcept {
   return no_form;
 }
 
+/// A callable is called as an lvalue, unless `F` is an rvalue reference.
+template <class F>
+using CalledAs = std::conditional_t<std::is_rvalue_reference_v<F>, F, F&>;
+
 template <class F, unsigned forms, class... Args, std::size_t... I>
 consteval bool takes(std::index_sequence<I...>) {
-  return std::is_invocable_v<F&, typename PassedAs<Args, form_of(forms, I)>::type...>;
+  return std::is_invocable_v<CalledAs<F>, typename PassedAs<Args, form_of(forms, I)>::type...>;
 }
 
 template <class F, unsigned forms, class... Args>
@@ -116,18 +120,19 @@ template <class F, class... Args>
 concept CallableWith = forms_for<std::decay_t<F>, SentAs<Args>...>()
 != no_form;
 
-/// The call itself, `F` and `Args` decayed.
+/// The call itself, `Args` decayed, and `F` too, or an rvalue reference to what is called for the last time.
 template <class F, class... Args>
 struct Call {
+  using Callable = std::remove_reference_t<F>;
   static constexpr unsigned forms = forms_for<F, Args...>();
   static_assert(forms != no_form, "ipc: the callable cannot be called with these arguments");
 
-  decltype(auto) operator()(F& f, std::tuple<Args...>& args) const { return call(f, args, std::index_sequence_for<Args...>()); }
+  decltype(auto) operator()(Callable& f, std::tuple<Args...>& args) const { return call(f, args, std::index_sequence_for<Args...>()); }
 
  private:
   template <std::size_t... I>
-  static decltype(auto) call(F& f, [[maybe_unused]] std::tuple<Args...>& args, std::index_sequence<I...>) {
-    return std::invoke(f, PassedAs<Args, form_of(forms, I)>::get(std::get<I>(args))...);
+  static decltype(auto) call(Callable& f, [[maybe_unused]] std::tuple<Args...>& args, std::index_sequence<I...>) {
+    return std::invoke(static_cast<CalledAs<F>>(f), PassedAs<Args, form_of(forms, I)>::get(std::get<I>(args))...);
   }
 };
 

@@ -29,10 +29,18 @@ class ProcessTarget {
   virtual Token ship(Writer& writer) = 0;
 };
 
+/// A target is called once: as an lvalue or, where only that compiles, as an rvalue.
+template <class F, class... Args>
+using TargetAs = std::conditional_t<forms_for<F, Args...>() != no_form, F, F&&>;
+
+template <class F, class... Args>
+concept TargetFor = forms_for<TargetAs<F, Args...>, Args...>()
+!= no_form;
+
 /// The exit status: what a target that returns `int` gives, 0 for all others.
 template <class F, class... Args>
 int exit_status_of(F& f, std::tuple<Args...>& args) {
-  using Invoke = Call<F, Args...>;
+  using Invoke = Call<TargetAs<F, Args...>, Args...>;
   if constexpr (std::is_same_v<std::remove_cvref_t<std::invoke_result_t<Invoke, F&, std::tuple<Args...>&>>, int>) {
     return Invoke()(f, args) & 0xff;
   } else {
@@ -75,7 +83,7 @@ class ProcessTargetOf final : public ProcessTarget {
     } else if constexpr (!(Sendable<Args> && ...)) {
       (require_sendable<Args>(), ...);
       return {};
-    } else if constexpr (!CallableWith<F, Args...>) {
+    } else if constexpr (!TargetFor<F, SentAs<Args>...>) {
       throw NotShippable("The target " + type_name<F>() + " cannot be called with its arguments as they arrive in another process.");
     } else {
       unsigned index = 0;
