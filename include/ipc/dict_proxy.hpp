@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <ipc/detail/cursor_iterator.hpp>
+#include <ipc/detail/proxy_item.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/typed_operation.hpp>
 
@@ -103,21 +104,7 @@ class DictProxy : public detail::ProxyBase {
   using Map = typename detail::DictMap<K, V, std::totally_ordered<K>>::type;
 
   /// What stands under a key, to be read or written when it is used.
-  class Item {
-   public:
-    Item(const DictProxy& dict, K key) : dict_(dict), key_(std::move(key)) {}
-    operator V() const { return dict_.get(key_); }  // NOLINT(google-explicit-constructor): stands for the value.
-    // NOLINTNEXTLINE(misc-unconventional-assign-operator): it assigns what it stands for, and stays the same itself.
-    const Item& operator=(const V& value) const {
-      dict_.set(key_, value);
-      return *this;
-    }
-    friend bool operator==(const Item& item, const V& value) { return static_cast<V>(item) == value; }
-
-   private:
-    const DictProxy& dict_;
-    K key_;
-  };
+  using Item = detail::ProxyItem<DictProxy, K, V>;
 
   Item operator[](K key) const { return Item(*this, std::move(key)); }
   V get(const K& key) const { return Keyed(*this, Op::get, key).send().template take<V>(); }

@@ -132,6 +132,35 @@ TEST_CASE("_TestContainers.test_namespace") {
   CHECK_THROWS_AS(n.del("_hidden"), std::out_of_range);
 }
 
+TEST_CASE("an item keeps its container, and is assigned what another one stands for") {
+  const Manager m;
+  const auto outer = m.dict<std::string, ListProxy<int>>();
+  outer["in"] = m.list<int>({5, 6});
+  const auto item = outer.get("in")[1];
+  outer.clear();
+  CHECK(static_cast<int>(item) == 6);
+  const auto d = m.dict<std::string, int>({{"a", 1}, {"b", 2}});
+  d["a"] = d["b"];
+  CHECK(d["a"] == 2);
+  const auto l = m.list<int>({3, 4});
+  l[0] = l[1];
+  CHECK(l.to_vector() == Ints{4, 4});
+  d["a"] = l[0];
+  CHECK(d["a"] == 4);
+  l[1] = d["b"];
+  CHECK(l.to_vector() == Ints{4, 2});
+  auto kept = l[0];
+  const auto constant = l[1];
+  kept = constant;
+  constant = kept;
+  CHECK(l.to_vector() == Ints{2, 2});
+  CHECK(kept == constant);
+  const auto array = m.Array<double>({1.5, 2.5});
+  array[0] = l[0];
+  array[1] = array[0];
+  CHECK(array.get_value() == std::vector<double>{2, 2});
+}
+
 TEST_CASE("what is not there is the standard exception, and a RemoteError that says whose") {
   const Manager m;
   const auto is_remote = [](auto call) {

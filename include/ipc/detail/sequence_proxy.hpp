@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <ipc/detail/cursor_iterator.hpp>
+#include <ipc/detail/proxy_item.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/typed_operation.hpp>
 
@@ -36,21 +37,7 @@ class SequenceProxy : public ProxyBase {
   using value_type = T;
 
   /// One element, to be read or written when it is used.
-  class Item {
-   public:
-    Item(const SequenceProxy& sequence, std::int64_t index) : sequence_(sequence), index_(index) {}
-    operator T() const { return sequence_.get(index_); }  // NOLINT(google-explicit-constructor): stands for the element.
-    // NOLINTNEXTLINE(misc-unconventional-assign-operator): it assigns what it stands for, and stays the same itself.
-    const Item& operator=(const T& value) const {
-      sequence_.set(index_, value);
-      return *this;
-    }
-    friend bool operator==(const Item& item, const T& value) { return static_cast<T>(item) == value; }
-
-   private:
-    const SequenceProxy& sequence_;
-    std::int64_t index_;
-  };
+  using Item = ProxyItem<SequenceProxy, std::int64_t, T>;
 
   std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
   T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
