@@ -323,11 +323,9 @@ class Pool {
     using E = detail::RangeElement<std::remove_reference_t<Range>>;
     std::size_t total = 0;
     if constexpr (requires { std::size(xs); }) total = static_cast<std::size_t>(std::size(xs));
-    // No input is longer, and twice as many can still be counted many times over.
-    constexpr std::size_t longest = std::size_t{1} << 40;
-    const std::size_t chunksize = std::clamp<std::size_t>(options.chunksize, 1, longest);
-    return ImapResults<detail::Spread::no, F, E, Range>(core_, std::move(f), static_cast<Range&&>(xs), ordered, chunksize,
-                                                        terms_from(options), options.progress, total);
+    return ImapResults<detail::Spread::no, F, E, Range>(core_, std::move(f), static_cast<Range&&>(xs), ordered,
+                                                        detail::lazy_chunksize(options.chunksize), terms_from(options), options.progress,
+                                                        total);
   }
 
   std::shared_ptr<detail::PoolCore> core_;

@@ -187,9 +187,8 @@ class PoolProxy : public detail::ProxyBase {
   template <class Range, class F>
   auto lazy(F f, std::remove_reference_t<Range>& xs, bool ordered, const MapOptions& options) const {
     using E = detail::RangeElement<std::remove_reference_t<Range>>;
-    const std::size_t chunksize = options.chunksize == 0 ? 1 : options.chunksize;
-    return ImapResultsProxy<F, E, Range>(shared_reference(), std::move(f), static_cast<Range&&>(xs), ordered, chunksize, 4 * size(),
-                                         terms_from(options));
+    return ImapResultsProxy<F, E, Range>(shared_reference(), std::move(f), static_cast<Range&&>(xs), ordered,
+                                         detail::lazy_chunksize(options.chunksize), 4 * size(), terms_from(options));
   }
 
   static constexpr std::size_t largest_request = std::size_t{64} << 20;

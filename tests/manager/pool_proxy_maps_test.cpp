@@ -1,6 +1,7 @@
 // The maps of managed pools: their inputs, chunks, and what becomes of elements that cannot be handed in.
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -42,6 +43,15 @@ std::vector<std::pair<std::size_t, int>> numbered(const Ints& values) {
   std::vector<std::pair<std::size_t, int>> all;
   for (const int value : values) all.emplace_back(all.size(), value);
   return all;
+}
+
+TEST_CASE("a lazy map over a managed pool takes any chunk size") {
+  const Manager m;
+  const auto pool = m.Pool(2);
+  for (const std::size_t chunksize : {std::size_t{2}, std::size_t{1} << 62, std::size_t{1} << 63, SIZE_MAX}) {
+    auto results = pool.imap(square, Ints{1, 2, 3}, {.chunksize = chunksize});
+    CHECK(outcomes_of<std::exception>(results) == numbered({1, 4, 9}));
+  }
 }
 
 TEST_CASE("an element that cannot be encoded is an error in its place; those beside it have their results") {

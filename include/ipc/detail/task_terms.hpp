@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 namespace ipc::detail {
@@ -17,5 +19,8 @@ struct TaskTerms {
   bool timed() const noexcept { return time_limit != unlimited; }
   friend bool operator==(const TaskTerms&, const TaskTerms&) = default;
 };
+
+/// What the lazy maps make of `MapOptions::chunksize`. No input is longer, and twice as many can still be counted many times over.
+constexpr std::size_t lazy_chunksize(std::size_t wanted) noexcept { return std::clamp<std::size_t>(wanted, 1, std::size_t{1} << 40); }
 
 }  // namespace ipc::detail
