@@ -9,6 +9,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,6 +18,7 @@
 #include <ipc/detail/exception.hpp>
 #include <ipc/detail/map_job.hpp>
 #include <ipc/detail/pool_request.hpp>
+#include <ipc/detail/progress_bar.hpp>
 #include <ipc/detail/reference.hpp>
 #include <ipc/detail/result_iterator.hpp>
 #include <ipc/error.hpp>
@@ -37,8 +39,9 @@ class ImapResultsProxy {
 
   /// At most `window` chunks are under way.
   ImapResultsProxy(std::shared_ptr<detail::Reference> pool, F f, Input input, bool ordered, std::size_t chunksize, std::size_t window,
-                   const detail::TaskTerms& terms)
+                   const detail::TaskTerms& terms, const std::string& progress, std::size_t total)
       : state_(std::make_unique<State>(std::move(pool), std::move(f), static_cast<Input&&>(input), ordered, chunksize, window, terms)) {
+    if (!progress.empty()) state_->bar.emplace(progress, total);
     state_->pull();
   }
 
@@ -168,6 +171,7 @@ class ImapResultsProxy {
       if (outcomes.empty() && under_way.empty()) {
         index = pulled;
         if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+        if (bar) bar->finish(taken);
         return std::nullopt;
       }
       if (outcomes.empty()) fetch(deadline);
@@ -175,6 +179,7 @@ class ImapResultsProxy {
       outcomes.pop_front();
       ++taken;
       index = outcome.index;
+      if (bar) bar->update(taken);
       if (auto* error = std::get_if<std::exception_ptr>(&outcome.what)) std::rethrow_exception(*error);
       return std::move(*std::get_if<value_type>(&outcome.what));
     }
@@ -236,6 +241,7 @@ class ImapResultsProxy {
     std::deque<Chunk> under_way;  // In the order of the input.
     std::deque<Outcome> outcomes;
     std::optional<value_type> current;
+    std::optional<detail::ProgressBar> bar;
   };
 
   void advance() {

@@ -68,7 +68,8 @@ struct MapOptions {
   /// Elements that travel and run together; 0 is automatic. Then a map makes chunks of some 400 microseconds of work, which it
   /// finds out on the way, and smaller ones towards the end; the lazy maps send elements one by one.
   std::size_t chunksize = 0;
-  /// Not empty: shows a progress bar with this label on stderr.
+  /// Not empty: shows a progress bar with this label on stderr while a map waits for its results, or those of a lazy map are
+  /// taken. `map_async` and `starmap_async`, with which nobody need wait, show none.
   std::string progress = {};
   /// As in `TaskOptions`, for each chunk. With a `timeout`, automatic chunks are single elements.
   detail::TimeLimit timeout = {};

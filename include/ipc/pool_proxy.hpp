@@ -187,8 +187,11 @@ class PoolProxy : public detail::ProxyBase {
   template <class Range, class F>
   auto lazy(F f, std::remove_reference_t<Range>& xs, bool ordered, const MapOptions& options) const {
     using E = detail::RangeElement<std::remove_reference_t<Range>>;
+    std::size_t total = 0;
+    if constexpr (requires { std::size(xs); }) total = static_cast<std::size_t>(std::size(xs));
     return ImapResultsProxy<F, E, Range>(shared_reference(), std::move(f), static_cast<Range&&>(xs), ordered,
-                                         detail::lazy_chunksize(options.chunksize), 4 * size(), terms_from(options));
+                                         detail::lazy_chunksize(options.chunksize), 4 * size(), terms_from(options), options.progress,
+                                         total);
   }
 
   static constexpr std::size_t largest_request = std::size_t{64} << 20;

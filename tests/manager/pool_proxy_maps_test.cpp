@@ -1,4 +1,6 @@
 // The maps of managed pools: their inputs, chunks, and what becomes of elements that cannot be handed in.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/connection.hpp>
 #include <ipc/manager.hpp>
+#include <ipc/process.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/picky.hpp"
@@ -118,6 +122,26 @@ TEST_CASE("when a managed pool is closed, a lazy map has the results of what was
     CHECK_THROWS_AS(pool.imap(square, input), ipc::UsageError);
     pool.join();
   }
+}
+
+TEST_CASE("a lazy map over a managed pool shows its progress") {
+  auto [reader, writer] = ipc::Pipe(false);
+  const Manager m;
+  const auto pool = m.Pool(1);
+  ipc::Process child([&, end = std::move(writer)]() mutable {
+    int ends[2];
+    if (::pipe(ends) != 0 || ::dup2(ends[1], STDERR_FILENO) == -1) return 1;
+    for ([[maybe_unused]] const int x : pool.imap(square, Ints{1, 2, 3}, {.progress = "squares"})) {
+    }
+    std::string text(1000, '\0');
+    text.resize(static_cast<std::size_t>(::read(ends[0], text.data(), text.size())));
+    end.send(text);
+    return 0;
+  });
+  child.start();
+  const auto text = reader.recv<std::string>();
+  CHECK(text.starts_with("squares: 3 of 3 in "));
+  child.join();
 }
 
 }  // namespace
