@@ -66,24 +66,44 @@ class PoolProxy : public detail::ProxyBase {
   auto map_async(F f, Range&& xs, const MapOptions& options = {}) const {
     return submit_map<detail::Spread::no>(f, several_times(xs), options);
   }
+  template <class F, class T>
+  auto map_async(F f, std::initializer_list<T> xs, const MapOptions& options = {}) const {
+    return submit_map<detail::Spread::no>(f, xs, options);
+  }
   /// As `map`, for elements that are tuples or pairs: `f` gets their parts as arguments.
   template <class F, class Range>
   auto starmap(F f, Range&& xs, const MapOptions& options = {}) const {
     return wait_for_map<detail::Spread::yes>(f, several_times(xs), options);
   }
+  template <class F, class T>
+  auto starmap(F f, std::initializer_list<T> xs, const MapOptions& options = {}) const {
+    return wait_for_map<detail::Spread::yes>(f, xs, options);
+  }
   template <class F, class Range>
   auto starmap_async(F f, Range&& xs, const MapOptions& options = {}) const {
     return submit_map<detail::Spread::yes>(f, several_times(xs), options);
+  }
+  template <class F, class T>
+  auto starmap_async(F f, std::initializer_list<T> xs, const MapOptions& options = {}) const {
+    return submit_map<detail::Spread::yes>(f, xs, options);
   }
   /// Results one by one, in the order of the elements, while later ones are still being worked on. See `ImapResultsProxy`.
   template <class F, class Range>
   auto imap(F f, Range&& xs, const MapOptions& options = {}) const {
     return lazy<Range>(std::move(f), xs, true, options);
   }
+  template <class F, class T>
+  auto imap(F f, std::initializer_list<T> xs, const MapOptions& options = {}) const {
+    return imap(std::move(f), std::vector<T>(xs), options);
+  }
   /// As `imap`, in the order in which they come.
   template <class F, class Range>
   auto imap_unordered(F f, Range&& xs, const MapOptions& options = {}) const {
     return lazy<Range>(std::move(f), xs, false, options);
+  }
+  template <class F, class T>
+  auto imap_unordered(F f, std::initializer_list<T> xs, const MapOptions& options = {}) const {
+    return imap_unordered(std::move(f), std::vector<T>(xs), options);
   }
 
   void close() const;
@@ -130,15 +150,15 @@ class PoolProxy : public detail::ProxyBase {
   template <class T>
   T ask(detail::PoolQuestion question, std::int64_t argument = 0) const;
 
-  /// The range itself; a copy of its elements where it can be gone through only once.
+  /// The range itself; a copy of its elements where it can be gone through only once, or has an end of another type.
   template <class Range>
   static decltype(auto) several_times(Range& xs) {
-    using Category = typename std::iterator_traits<std::decay_t<decltype(std::begin(xs))>>::iterator_category;
-    if constexpr (std::is_base_of_v<std::forward_iterator_tag, Category>) {
+    using Iterator = detail::RangeIterator<Range>;
+    if constexpr (std::forward_iterator<Iterator> && std::is_same_v<Iterator, std::decay_t<decltype(std::end(xs))>>) {
       return (xs);
     } else {
       std::vector<detail::RangeElement<Range>> copy;
-      for (auto&& x : xs) copy.push_back(x);
+      for (auto&& x : xs) copy.emplace_back(x);
       return copy;
     }
   }

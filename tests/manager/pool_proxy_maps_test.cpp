@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,7 +28,24 @@ using ipc::test::Picky;
 using Ints = std::vector<int>;
 
 int square(int x) { return x * x; }
+int product(int x, int y) { return x * y; }
 int value_of(const Picky& picky) { return picky.value; }
+
+/// 0, 1, 2, 3, with iterators that can do no more than a range-based for needs, and an end of another type.
+struct Bare {
+  struct End {};
+  struct Iterator {
+    int at;
+    int operator*() const { return at; }
+    Iterator& operator++() {
+      ++at;
+      return *this;
+    }
+    bool operator!=(End) const { return at != 4; }
+  };
+  Iterator begin() const { return {0}; }
+  End end() const { return {}; }
+};
 
 /// What `next` gave for each element, in the order in which it came: the result, or -1 for a `Thrown`.
 template <class Thrown, class Results>
@@ -47,6 +66,29 @@ std::vector<std::pair<std::size_t, int>> numbered(const Ints& values) {
   std::vector<std::pair<std::size_t, int>> all;
   for (const int value : values) all.emplace_back(all.size(), value);
   return all;
+}
+
+TEST_CASE("every map of a managed pool takes elements in braces") {
+  const Manager m;
+  const auto pool = m.Pool(2);
+  CHECK(pool.map_async(square, {1, 2}).get() == Ints{1, 4});
+  CHECK(pool.starmap(product, {std::pair(2, 3), std::pair(3, 4)}) == Ints{6, 12});
+  CHECK(pool.starmap_async(product, {std::tuple(2, 5)}).get() == Ints{10});
+  auto ordered = pool.imap(square, {1, 2, 3});
+  CHECK(outcomes_of<std::exception>(ordered) == numbered({1, 4, 9}));
+  int sum = 0;
+  for (const int x : pool.imap_unordered(square, {1, 2, 3}, {.chunksize = 2})) sum += x;
+  CHECK(sum == 14);
+}
+
+TEST_CASE("every map of a managed pool takes whatever a loop can go over") {
+  const Manager m;
+  const auto pool = m.Pool(2);
+  CHECK(pool.map(square, Bare()) == Ints{0, 1, 4, 9});
+  CHECK(pool.map(square, Bare(), {.progress = "bare"}) == Ints{0, 1, 4, 9});
+  CHECK(pool.map_async(square, Bare()).get() == Ints{0, 1, 4, 9});
+  auto results = pool.imap(square, Bare());
+  CHECK(outcomes_of<std::exception>(results) == numbered({0, 1, 4, 9}));
 }
 
 TEST_CASE("a lazy map over a managed pool takes any chunk size") {
@@ -131,7 +173,7 @@ TEST_CASE("a lazy map over a managed pool shows its progress") {
   ipc::Process child([&, end = std::move(writer)]() mutable {
     int ends[2];
     if (::pipe(ends) != 0 || ::dup2(ends[1], STDERR_FILENO) == -1) return 1;
-    for ([[maybe_unused]] const int x : pool.imap(square, Ints{1, 2, 3}, {.progress = "squares"})) {
+    for ([[maybe_unused]] const int x : pool.imap(square, {1, 2, 3}, {.progress = "squares"})) {
     }
     std::string text(1000, '\0');
     text.resize(static_cast<std::size_t>(::read(ends[0], text.data(), text.size())));
