@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -33,10 +34,11 @@ void compare_exchange_value(TypedCall& call) {
   if (equal) *call.element = std::move(call.arguments.at(1));
 }
 
-template <class T>
-void add_to_value(TypedCall& call) {
+/// The result is what was there.
+template <class T, class Operation>
+void combine_value(TypedCall& call) {
   const T before = value_of<T>(*call.element);
-  *call.element = element_of(static_cast<T>(before + value_of<T>(call.arguments.at(0))));
+  *call.element = element_of(static_cast<T>(Operation()(before, value_of<T>(call.arguments.at(0)))));
   call.result = std::make_unique<Element>(element_of(before));
 }
 
@@ -72,11 +74,11 @@ class ValueProxy : public detail::ProxyBase {
     return equal;
   }
   /// What was there before.
-  T fetch_add(const T& by) const {
-    Request request(reference(), Op::typed);
-    return detail::put_operation<&detail::add_to_value<T>>(request, std::uint32_t{1}).put(by).send().template take<T>();
-  }
-  T fetch_sub(const T& by) const { return fetch_add(static_cast<T>(T{} - by)); }
+  T fetch_add(const T& by) const { return combine<std::plus<>>(by); }
+  T fetch_sub(const T& by) const { return combine<std::minus<>>(by); }
+  T fetch_and(const T& by) const { return combine<std::bit_and<>>(by); }
+  T fetch_or(const T& by) const { return combine<std::bit_or<>>(by); }
+  T fetch_xor(const T& by) const { return combine<std::bit_xor<>>(by); }
 
   static ValueProxy ipc_decode(detail::Reader& reader) { return ValueProxy(reader); }
 
@@ -86,6 +88,12 @@ class ValueProxy : public detail::ProxyBase {
       : ProxyBase(detail::ServedKind::value, detail::type_tag<T>(), std::move(reference)) {}
   explicit ValueProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::value, detail::type_tag<T>(), reader) {}
 };
+
+  template <class Operation>
+  T combine(const T& by) const {
+    Request request(reference(), Op::typed);
+    return detail::put_operation<&detail::combine_value<T, Operation>>(request, std::uint32_t{1}).put(by).send().template take<T>();
+  }
 
 /// A fixed number of values in a manager's server, made by `Manager::Array`. For the rest see `ListProxy`.
 template <class T>

@@ -168,6 +168,13 @@ TEST_CASE("every operation of a managed namespace, value, array and object") {
   CHECK_THROWS_AS(v.update([](double&) { throw std::length_error("no"); }), std::length_error);
   const auto a = m.Array<int>(std::vector<int>{1, 2, 3});
   a.set(-1, 4);
+  const auto bits = m.Value<unsigned>(0b0110);
+  CHECK(bits.fetch_or(0b1000) == 0b0110);
+  CHECK(bits.fetch_and(0b1010) == 0b1110);
+  CHECK(bits.fetch_xor(0b0011) == 0b1010);
+  CHECK(bits.fetch_sub(1) == 0b1001);
+  CHECK(bits.fetch_add(2) == 0b1000);
+  CHECK(bits.get() == 0b1010);
   a[0] = 9;
   CHECK(a.at(0) == 9);
   CHECK(a.get_value() == std::vector<int>{9, 2, 4});
