@@ -155,12 +155,12 @@ class Manager {
   EventProxy Event(const Named& name = {}) const { return plain<EventProxy>(Kind::event, name); }
   /// The action, a function or a lambda that captures nothing, runs on the server when the last party has come.
   BarrierProxy Barrier(int parties) const { return Barrier(Named{}, parties); }
-  template <class Action>
+  template <class Action = std::nullptr_t>
   BarrierProxy Barrier(int parties, const Action& action, detail::TimeLimit timeout = {}) const {
     return Barrier(Named{}, parties, action, timeout);
   }
   BarrierProxy Barrier(const Named& name, int parties) const { return Barrier(name, parties, nullptr); }
-  template <class Action>
+  template <class Action = std::nullptr_t>
   BarrierProxy Barrier(const Named& name, int parties, const Action& action, detail::TimeLimit timeout = {}) const {
     return make<BarrierProxy>(Kind::barrier, 0, name, [&](Request& request) {
       request.raw(std::int32_t{parties}).raw(timeout ? std::int64_t{timeout.get().count()} : detail::RequestHeader::never);

@@ -166,8 +166,6 @@ TEST_CASE("every operation of a managed namespace, value, array and object") {
   v.set(2);
   CHECK(v.update([](double& x) { return x *= 2; }) == 4);
   CHECK_THROWS_AS(v.update([](double&) { throw std::length_error("no"); }), std::length_error);
-  const auto a = m.Array<int>(std::vector<int>{1, 2, 3});
-  a.set(-1, 4);
   const auto bits = m.Value<unsigned>(0b0110);
   CHECK(bits.fetch_or(0b1000) == 0b0110);
   CHECK(bits.fetch_and(0b1010) == 0b1110);
