@@ -53,6 +53,15 @@ void put_key(Writer& writer, const K& key) {
   std::memcpy(writer.at(begin), &size, sizeof size);
 }
 
+/// The pairs of a range.
+template <class K, class V, class Range>
+void put_pairs(Request& request, Range&& pairs) {
+  for (auto&& [key, value] : pairs) {
+    put_key<K>(request.writer(), key);
+    request.put_from<Range, V>(value);
+  }
+}
+
 template <class K>
 K take_key(Reader& reader) {
   const std::size_t size = reader.count(1);
@@ -113,6 +122,7 @@ class DictProxy : public detail::ProxyBase {
     return reply.done() ? reply.template take<V>() : std::move(otherwise);
   }
   void set(const K& key, const V& value) const { Keyed(*this, Op::set, key).request.put(value).send(); }
+  void set(const K& key, V&& value) const { Keyed(*this, Op::set, key).request.put(std::move(value)).send(); }
   bool contains(const K& key) const { return Keyed(*this, Op::contains, key).send().in().template raw<std::uint8_t>() != 0; }
   V pop(const K& key) const { return Keyed(*this, Op::pop, key).send().template take<V>(); }
   V pop(const K& key, V otherwise) const {
@@ -128,6 +138,9 @@ class DictProxy : public detail::ProxyBase {
   /// What stands under the key, which is `value` if there was nothing.
   V setdefault(const K& key, const V& value) const {
     return Keyed(*this, Op::set_default, key).request.put(value).send().template take<V>();
+  }
+  V setdefault(const K& key, V&& value) const {
+    return Keyed(*this, Op::set_default, key).request.put(std::move(value)).send().template take<V>();
   }
   /// Whether it was there.
   bool erase(const K& key) const { return Keyed(*this, Op::erase, key).request.may_miss().send().done(); }
@@ -175,15 +188,12 @@ class DictProxy : public detail::ProxyBase {
   }
   /// Sets all pairs of the range.
   template <class Range>
-  void merge(const Range& pairs) const {
+  void merge(Range&& pairs) const {
     Request request(reference(), Op::extend);
-    for (const auto& [key, value] : pairs) {
-      detail::put_key<K>(request.writer(), key);
-      request.put(static_cast<const V&>(value));
-    }
+    detail::put_pairs<K, V>(request, std::forward<Range>(pairs));
     request.send();
   }
-  void merge(std::initializer_list<std::pair<K, V>> pairs) const { merge<std::initializer_list<std::pair<K, V>>>(pairs); }
+  void merge(std::initializer_list<std::pair<K, V>> pairs) const { merge<std::initializer_list<std::pair<K, V>>&>(pairs); }
 
   static DictProxy ipc_decode(detail::Reader& reader) { return DictProxy(reader); }
 

@@ -85,15 +85,15 @@ class ListProxy : public detail::SequenceProxy<T> {
 
  public:
   void append(const T& value) const { insert(std::numeric_limits<std::int64_t>::max(), value); }
+  void append(T&& value) const { insert(std::numeric_limits<std::int64_t>::max(), std::move(value)); }
   template <class Range>
-  void extend(const Range& values) const {
-    Request request(this->reference(), Op::extend);
-    for (const auto& value : values) request.put(static_cast<const T&>(value));
-    request.send();
+  void extend(Range&& values) const {
+    Request(this->reference(), Op::extend).template put_all<T>(std::forward<Range>(values)).send();
   }
-  void extend(std::initializer_list<T> values) const { extend<std::initializer_list<T>>(values); }
+  void extend(std::initializer_list<T> values) const { extend<std::initializer_list<T>&>(values); }
   /// Before the element at `index`; at the nearer end where there is none.
   void insert(std::int64_t index, const T& value) const { Request(this->reference(), Op::insert).raw(index).put(value).send(); }
+  void insert(std::int64_t index, T&& value) const { Request(this->reference(), Op::insert).raw(index).put(std::move(value)).send(); }
   T pop(std::int64_t index = -1) const { return Request(this->reference(), Op::pop).raw(index).send().template take<T>(); }
   /// The first that is equal. Throws `std::invalid_argument` when there is none, as does `index`.
   void remove(const T& value) const { compare<&detail::remove_from_list<T>>(value).send(); }

@@ -101,33 +101,37 @@ class Manager {
   std::size_t number_of_objects() const;
 
   template <class T>
-  ListProxy<T> list(std::initializer_list<T> elements = {}) const {
+  ListProxy<T> list(const Named& name = {}) const {
+    return make<ListProxy<T>>(Kind::list, tag<T>(), name, [](Request&) {});
+  }
+  template <class T>
+  ListProxy<T> list(std::initializer_list<T> elements) const {
     return list<T>(Named{}, elements);
   }
   template <class T, class Range>
-  requires(!std::same_as<std::remove_cvref_t<Range>, Named>) ListProxy<T> list(const Range& elements)
-  const { return list<T, Range>(Named{}, elements); }
+  requires(!std::same_as<std::remove_cvref_t<Range>, Named>) ListProxy<T> list(Range&& elements)
+  const { return list<T>(Named{}, std::forward<Range>(elements)); }
   /// Of a named one the elements are those of its first use.
   template <class T, class Range = std::initializer_list<T>>
-  ListProxy<T> list(const Named& name, const Range& elements = {}) const {
-    return make<ListProxy<T>>(Kind::list, tag<T>(), name, [&](Request& request) { put_all<T>(request, elements); });
+  ListProxy<T> list(const Named& name, Range&& elements) const {
+    return make<ListProxy<T>>(Kind::list, tag<T>(), name, [&](Request& request) { request.put_all<T>(std::forward<Range>(elements)); });
   }
 
   template <class K, class V>
-  DictProxy<K, V> dict(std::initializer_list<std::pair<K, V>> items = {}) const {
+  DictProxy<K, V> dict(const Named& name = {}) const {
+    return make<DictProxy<K, V>>(Kind::dict, tag<std::pair<K, V>>(), name, [](Request&) {});
+  }
+  template <class K, class V>
+  DictProxy<K, V> dict(std::initializer_list<std::pair<K, V>> items) const {
     return dict<K, V>(Named{}, items);
   }
   template <class K, class V, class Range>
-  requires(!std::same_as<std::remove_cvref_t<Range>, Named>) DictProxy<K, V> dict(const Range& items)
-  const { return dict<K, V, Range>(Named{}, items); }
+  requires(!std::same_as<std::remove_cvref_t<Range>, Named>) DictProxy<K, V> dict(Range&& items)
+  const { return dict<K, V>(Named{}, std::forward<Range>(items)); }
   template <class K, class V, class Range = std::initializer_list<std::pair<K, V>>>
-  DictProxy<K, V> dict(const Named& name, const Range& items = {}) const {
-    return make<DictProxy<K, V>>(Kind::dict, tag<std::pair<K, V>>(), name, [&](Request& request) {
-      for (const auto& [key, value] : items) {
-        detail::put_key<K>(request.writer(), key);
-        request.put(static_cast<const V&>(value));
-      }
-    });
+  DictProxy<K, V> dict(const Named& name, Range&& items) const {
+    return make<DictProxy<K, V>>(Kind::dict, tag<std::pair<K, V>>(), name,
+                                 [&](Request& request) { detail::put_pairs<K, V>(request, std::forward<Range>(items)); });
   }
 
   NamespaceProxy Namespace(const Named& name = {}) const { return plain<NamespaceProxy>(Kind::name_space, name); }
@@ -200,21 +204,23 @@ class Manager {
     return Array<T>(Named{}, size);
   }
   template <class T, class Range>
-  requires(!std::same_as<std::remove_cvref_t<Range>, Named> && !std::integral<Range>) ArrayProxy<T> Array(const Range& elements)
-  const { return Array<T>(Named{}, elements); }
+  requires(!std::same_as<std::remove_cvref_t<Range>, Named> &&
+           !std::integral<std::remove_cvref_t<Range>>) ArrayProxy<T> Array(Range&& elements)
+  const { return Array<T>(Named{}, std::forward<Range>(elements)); }
   template <class T>
   ArrayProxy<T> Array(std::initializer_list<T> elements) const {
     return Array<T>(Named{}, elements);
   }
-  template <class T, class What>
-  ArrayProxy<T> Array(const Named& name, const What& what) const {
+  template <class T, class What = std::initializer_list<T>>
+  ArrayProxy<T> Array(const Named& name, What&& what) const {
     return make<ArrayProxy<T>>(Kind::array, tag<T>(), name, [&](Request& request) {
-      if constexpr (std::integral<What>) {
+      using Size = std::remove_cvref_t<What>;
+      if constexpr (std::integral<Size>) {
         if (std::cmp_less(what, 0)) detail::fail_negative_size();
         const T zero{};
-        for (What i = 0; i < what; ++i) request.put(zero);
+        for (Size i = 0; i < what; ++i) request.put(zero);
       } else {
-        put_all<T>(request, what);
+        request.put_all<T>(std::forward<What>(what));
       }
     });
   }
@@ -264,10 +270,6 @@ class Manager {
   template <class T>
   static constexpr std::uint64_t tag() {
     return detail::type_tag<T>();
-  }
-  template <class T, class Range>
-  static void put_all(Request& request, const Range& elements) {
-    for (const auto& element : elements) request.put(static_cast<const T&>(element));
   }
   template <class Proxy, class Fill>
   Proxy make(Kind kind, std::uint64_t type, const Named& name, Fill fill) const {

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,25 +40,36 @@ class BasicQueueProxy : public detail::ProxyBase {
   using value_type = T;
 
   void put(const T& item) const { put_by(item, Deadline::never()); }
+  void put(T&& item) const { put_by(std::move(item), Deadline::never()); }
   template <class Rep, class Period>
   void put(const T& item, std::chrono::duration<Rep, Period> time) const {
     if (!put_by(item, Deadline::after(time))) detail::fail_full_queue();
   }
+  template <class Rep, class Period>
+  void put(T&& item, std::chrono::duration<Rep, Period> time) const {
+    if (!put_by(std::move(item), Deadline::after(time))) detail::fail_full_queue();
+  }
   void put_nowait(const T& item) const {
     if (!try_put(item)) detail::fail_full_queue();
   }
+  void put_nowait(T&& item) const {
+    if (!try_put(std::move(item))) detail::fail_full_queue();
+  }
   [[nodiscard]] bool try_put(const T& item) const { return put_by(item, Deadline::expired_already()); }
+  [[nodiscard]] bool try_put(T&& item) const { return put_by(std::move(item), Deadline::expired_already()); }
   template <class Rep, class Period>
   [[nodiscard]] bool try_put_for(const T& item, std::chrono::duration<Rep, Period> time) const {
     return put_by(item, Deadline::after(time));
   }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_put_for(T&& item, std::chrono::duration<Rep, Period> time) const {
+    return put_by(std::move(item), Deadline::after(time));
+  }
   /// One round trip for all; waits for room where there is not enough.
-  void put_many(std::initializer_list<T> items) const { put_many<std::initializer_list<T>>(items); }
+  void put_many(std::initializer_list<T> items) const { put_many<std::initializer_list<T>&>(items); }
   template <class Range>
-  void put_many(const Range& items) const {
-    Request request(opened(), Op::insert);
-    for (const auto& item : items) request.put(static_cast<const T&>(item));
-    request.send();
+  void put_many(Range&& items) const {
+    Request(opened(), Op::insert).template put_all<T>(std::forward<Range>(items)).send();
   }
 
   T get() const { return std::move(*get_by(Deadline::never())); }
@@ -108,6 +120,25 @@ class BasicQueueProxy : public detail::ProxyBase {
     BasicQueueProxy queue;
   };
   bool put_by(const T& item, Deadline deadline) const { return Request(opened(), Op::insert, deadline).put(item).send().done(); }
+  bool put_by(T&& item, Deadline deadline) const {
+    Request request(opened(), Op::insert, deadline);
+    if constexpr (std::is_copy_constructible_v<T>) {
+      return request.put(std::move(item)).send().done();
+    } else {
+      detail::Writer out;
+      detail::NotedProxies noted(reference().server(), &out);
+      detail::encode(out, std::move(item));
+      detail::Message message = out.take();
+      if (request.put_encoded(message, noted.references).send().done()) return true;
+      // It was moved into the message: back.
+      const detail::GrantedProxies granted(reference().server(), std::move(noted.references));
+      detail::Reader reader(message.bytes, message.fds);
+      T again = detail::decode_all<T>(reader);
+      std::destroy_at(std::addressof(item));
+      std::construct_at(std::addressof(item), std::move(again));
+      return false;
+    }
+  }
   std::optional<T> get_by(Deadline deadline) const {
     auto reply = Request(opened(), Op::pop, deadline).raw(std::uint64_t{1}).send();
     if (!reply.done()) return std::nullopt;

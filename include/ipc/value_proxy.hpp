@@ -54,6 +54,7 @@ class ValueProxy : public detail::ProxyBase {
   T get() const { return Request(reference(), Op::get).send().template take<T>(); }
   T get_value() const { return get(); }
   void set(const T& value) const { Request(reference(), Op::set).put(value).send(); }
+  void set(T&& value) const { Request(reference(), Op::set).put(std::move(value)).send(); }
   /// Runs `f(T&)` on the server and returns what it returns. When it throws, the value is as before.
   template <class F>
   detail::UpdateResult<F, T> update(const F& f) const {
@@ -87,13 +88,13 @@ class ValueProxy : public detail::ProxyBase {
   explicit ValueProxy(std::shared_ptr<detail::Reference> reference)
       : ProxyBase(detail::ServedKind::value, detail::type_tag<T>(), std::move(reference)) {}
   explicit ValueProxy(detail::Reader& reader) : ProxyBase(detail::ServedKind::value, detail::type_tag<T>(), reader) {}
-};
 
   template <class Operation>
   T combine(const T& by) const {
     Request request(reference(), Op::typed);
     return detail::put_operation<&detail::combine_value<T, Operation>>(request, std::uint32_t{1}).put(by).send().template take<T>();
   }
+};
 
 /// A fixed number of values in a manager's server, made by `Manager::Array`. For the rest see `ListProxy`.
 template <class T>

@@ -59,11 +59,13 @@ TEST_CASE("every maker makes a named object at its first use, and gives the same
   same([&] { return m.Value<int>(named("value"), 5); });
   same([&] { return m.Array<int>(named("array"), 5); });
   same([&] { return m.Array<int>(named("array of"), std::vector<int>{1}); });
+  same([&] { return m.Array<int>(named("array in braces"), {1, 2}); });
   same([&] { return m.object<Account>(named("account"), "Ada", 3L); });
   same([&] { return m.Pool(named("pool"), 1); });
   CHECK(m.Value<int>(named("value")).get() == 5);
   CHECK(m.list<int>(named("begun"), std::vector<int>{1, 2}).size() == 2);
   CHECK(m.list<int>(named("begun")).size() == 2);
+  CHECK(m.Array<int>(named("array in braces"), 9).get_value() == std::vector<int>{1, 2});
   CHECK_THROWS_AS(m.list<long>(named("list")), ipc::UsageError);
   CHECK_THROWS_AS((m.dict<std::string, long>(named("dict"))), ipc::UsageError);
   CHECK_THROWS_AS(m.RLock(named("lock")), ipc::UsageError);
@@ -173,6 +175,8 @@ TEST_CASE("every operation of a managed namespace, value, array and object") {
   CHECK(bits.fetch_sub(1) == 0b1001);
   CHECK(bits.fetch_add(2) == 0b1000);
   CHECK(bits.get() == 0b1010);
+  const auto a = m.Array<int>(std::vector<int>{1, 2, 3});
+  a.set(-1, 4);
   a[0] = 9;
   CHECK(a.at(0) == 9);
   CHECK(a.get_value() == std::vector<int>{9, 2, 4});
@@ -234,6 +238,8 @@ TEST_CASE("every operation of managed locks and the like, and their values") {
   barrier.abort();
   CHECK(barrier.broken());
   barrier.reset();
+  CHECK(m.Barrier(1, {}, 5s).wait() == 0);
+  CHECK(m.Barrier(named("barrier"), 1, {}, 5s).parties() == 1);
 }
 
 TEST_CASE("every operation of managed queues") {

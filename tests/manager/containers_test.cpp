@@ -4,11 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include <ipc/connection.hpp>
 #include <ipc/manager.hpp>
 #include <ipc/process.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/crew.hpp"
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -159,6 +162,70 @@ TEST_CASE("an item keeps its container, and is assigned what another one stands 
   array[0] = l[0];
   array[1] = array[0];
   CHECK(array.get_value() == std::vector<double>{2, 2});
+}
+
+/// Single pass, and to be gone over only by who may change it.
+struct Countdown {
+  struct Iterator {
+    int* at;
+    int operator*() const { return *at; }
+    Iterator& operator++() {
+      --*at;
+      return *this;
+    }
+    bool operator!=(const Iterator&) const { return *at != 0; }
+  };
+  Iterator begin() { return {&at}; }
+  Iterator end() { return {&at}; }
+  int at = 3;
+};
+
+TEST_CASE("managed containers are made and filled from any range") {
+  const Manager m;
+  CHECK(m.list<int>(Countdown()).to_vector() == Ints{3, 2, 1});
+  CHECK(m.list<int>(ipc::named("list"), Countdown()).to_vector() == Ints{3, 2, 1});
+  CHECK(m.Array<int>(Countdown()).to_vector() == Ints{3, 2, 1});
+  Countdown countdown;
+  const auto list = m.list<long>();
+  list.extend(countdown);
+  CHECK(list.to_vector() == std::vector<long>{3, 2, 1});
+  const auto queue = m.Queue<int>();
+  queue.put_many(Countdown());
+  CHECK(queue.get_many(9) == Ints{3, 2, 1});
+}
+
+TEST_CASE("what can only be moved is moved into managed objects, and is the caller's again when there was no room") {
+  const Manager m;
+  const auto passes = [](ipc::Connection from, ipc::Connection to) {
+    from.send(7);
+    CHECK(to.recv<int>() == 7);
+  };
+  const auto queue = m.Queue<ipc::Connection>(1);
+  auto [a, b] = ipc::Pipe();
+  queue.put(std::move(a));
+  CHECK_FALSE(queue.try_put(std::move(b)));
+  CHECK_FALSE(b.closed());
+  CHECK_FALSE(queue.try_put_for(std::move(b), 1ms));
+  CHECK_THROWS_AS(queue.put(std::move(b), 1ms), ipc::Full);
+  CHECK_THROWS_AS(queue.put_nowait(std::move(b)), ipc::Full);
+  passes(queue.get(), std::move(b));
+  const auto list = m.list<ipc::Connection>();
+  auto [c, d] = ipc::Pipe();
+  list.append(std::move(c));
+  list.insert(0, ipc::Pipe().first);
+  list[0] = std::move(d);
+  passes(list.pop(), list.pop());
+  auto [e, f] = ipc::Pipe();
+  std::vector<ipc::Connection> ends;
+  ends.push_back(std::move(e));
+  ends.push_back(std::move(f));
+  list.extend(std::move(ends));
+  passes(list.pop(), list.pop());
+  auto [g, h] = ipc::Pipe();
+  const auto dict = m.dict<int, ipc::Connection>();
+  dict[1] = std::move(g);
+  dict.set(2, std::move(h));
+  passes(dict.pop(1), dict.pop(2));
 }
 
 TEST_CASE("what is not there is the standard exception, and a RemoteError that says whose") {

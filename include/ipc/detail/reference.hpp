@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -239,6 +241,22 @@ class Request {
   template <class T>
   Request& put(T&& value) {
     return put_by([&](Writer& writer) { encode(writer, std::forward<T>(value)); });
+  }
+  /// The elements of a range, as Ts.
+  template <class T, class Range>
+  Request& put_all(Range&& range) {
+    for (auto&& element : range) put_from<Range, T>(element);
+    return *this;
+  }
+  /// An element of a range, or a part of one, as a T. Those of a container that the caller gives up are given up; those that a view
+  /// looks at are not.
+  template <class Range, class T, class Part>
+  Request& put_from(Part& part) {
+    constexpr bool given_up = !std::is_lvalue_reference_v<Range> && !std::ranges::view<std::remove_cvref_t<Range>>;
+    if constexpr (given_up && std::is_same_v<Part, T>)
+      return put(std::move(part));
+    else
+      return put(static_cast<const T&>(part));
   }
   /// One that somebody else has encoded.
   Request& put_encoded(const Message& message, const References& references = {});

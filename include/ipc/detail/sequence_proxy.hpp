@@ -43,6 +43,7 @@ class SequenceProxy : public ProxyBase {
   T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
   T at(std::int64_t index) const { return get(index); }
   void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).raw(index).put(value).send(); }
+  void set(std::int64_t index, T&& value) const { Request(reference(), Op::set).raw(index).put(std::move(value)).send(); }
   Item operator[](std::int64_t index) const { return Item(*this, index); }
   /// The elements from `begin` to before `end`, as far as there are any.
   std::vector<T> slice(std::int64_t begin, std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
