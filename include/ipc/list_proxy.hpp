@@ -69,8 +69,6 @@ void count_in_list(TypedCall& call) {
   call.result = std::make_unique<Element>(element_of(static_cast<std::uint64_t>(count)));
 }
 
-inline constexpr std::int64_t whole_list = std::numeric_limits<std::int64_t>::min();
-
 }  // namespace detail
 
 /// A list that lives in a manager's server, made by `Manager::list`. Each call is one step that no other comes between, and one
@@ -104,7 +102,7 @@ class ListProxy : public detail::SequenceProxy<T> {
   template <class Compare = std::less<>>
   void sort(Compare compare = {}) const {
     Request request(this->reference(), Op::typed);
-    request.raw(detail::whole_list);
+    request.raw(detail::whole_sequence);
     detail::put_operation<&detail::sort_list<T, Compare>>(request, compare).send();
   }
   void reverse() const { Request(this->reference(), Op::reverse).send(); }
@@ -123,7 +121,7 @@ class ListProxy : public detail::SequenceProxy<T> {
   template <detail::TypedOperation operation>
   struct Comparison {
     Comparison(const ListProxy& list, const T& value) : request(list.reference(), Op::typed) {
-      request.raw(detail::whole_list);
+      request.raw(detail::whole_sequence);
       detail::put_operation<operation>(request, std::uint32_t{1}).put(value);
     }
     detail::Reply send() { return request.send(); }

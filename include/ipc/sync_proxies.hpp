@@ -14,6 +14,8 @@ class Manager;
 
 namespace detail {
 
+class OwnLockProxy;
+
 /// What the proxies of locks and conditions have in common. It belongs to the thread that took it; when its process dies, the
 /// next one to lock it gets it, and `recovered()` tells.
 class LockProxyBase : public ProxyBase {
@@ -63,6 +65,7 @@ class RLockProxy : public detail::LockProxyBase {
 
  private:
   friend class Manager;
+  friend class detail::OwnLockProxy;
   explicit RLockProxy(std::shared_ptr<detail::Reference> reference) : LockProxyBase(detail::ServedKind::rlock, 0, std::move(reference)) {}
   explicit RLockProxy(detail::Reader& reader) : LockProxyBase(detail::ServedKind::rlock, 0, reader) {}
 };

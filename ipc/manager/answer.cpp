@@ -64,6 +64,12 @@ void Answer::nothing() {
   out_.raw(Outcome::nothing);
 }
 
+void Answer::locked() {
+  take_back(0);
+  out_.truncate(0, 0);
+  out_.raw(Outcome::locked);
+}
+
 void Answer::fail(const std::exception_ptr& error) noexcept {
   take_back(0);
   out_.truncate(0, 0);

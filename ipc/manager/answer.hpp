@@ -30,6 +30,8 @@ class Answer {
   /// The client gets a reference to each object in it. When this throws, nothing of the element is in the answer.
   void put(const detail::Element& element);
   void nothing();
+  /// The lock's id is to follow.
+  void locked();
   void fail(const std::exception_ptr& error) noexcept;
   /// As `write_error` wrote it.
   void fail(const Bytes& error);

@@ -8,14 +8,31 @@
 #include <ipc/error.hpp>
 
 #include "ipc/manager/machine.hpp"
+#include "ipc/manager/sync_objects.hpp"
 
 namespace ipc::manager {
 
 using detail::ServedKind;
 
+// --- locks of values and arrays ------------------------------------------------------------------------------------------
+
+bool OwnLock::answers(Call& call) {
+  const bool asked_for = call.op == Op::own_lock;
+  if (asked_for && mutex_ == nullptr) {
+    mutex_ = std::make_shared<Mutex>(true);
+    call.machine.enroll(mutex_);
+  }
+  if (!asked_for && (mutex_ == nullptr || !mutex_->held() || mutex_->held_by(call.owner))) return false;
+  if (!asked_for) call.out.locked();
+  Machine::refer(*call.peer.session, mutex_);
+  call.out.raw(mutex_->id);
+  return true;
+}
+
 // --- lists ---------------------------------------------------------------------------------------------------------------
 
 void List::perform(Call& call) {
+  if (kind() == ServedKind::array && call.op != Op::size && lock_.answers(call)) return;
   const auto place = [&](std::int64_t index) { return place_of(index, elements_.size(), kind() == ServedKind::list ? "list" : "array"); };
   switch (call.op) {
     case Op::size:
@@ -233,6 +250,7 @@ void Dict::next_key(Call& call) {
 // --- single values -------------------------------------------------------------------------------------------------------
 
 void Single::perform(Call& call) {
+  if (kind() == ServedKind::value && lock_.answers(call)) return;
   if (call.op == Op::typed) {
     detail::TypedCall operation;
     operation.element = &value_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -9,6 +10,19 @@
 #include "ipc/manager/object.hpp"
 
 namespace ipc::manager {
+
+class Mutex;
+
+/// The lock that a value or an array has for its clients, from when the first asks for it. While one holds it, calls of others are
+/// not performed.
+class OwnLock {
+ public:
+  /// Whether the call is answered with that, or with the lock.
+  bool answers(Call& call);
+
+ private:
+  std::shared_ptr<Mutex> mutex_;
+};
 
 /// A list, or an array, whose size stays.
 class List final : public Object {
@@ -19,6 +33,7 @@ class List final : public Object {
  private:
   void resize(Call& call);
   std::vector<Element> elements_;
+  OwnLock lock_;  // Of an array.
 };
 
 /// A dict or a namespace: keys in the order in which they came. Keys are equal when their encodings are.
@@ -56,6 +71,7 @@ class Single final : public Object {
  private:
   Element value_;
   std::shared_ptr<void> object_;
+  OwnLock lock_;  // Of a value.
 };
 
 }  // namespace ipc::manager

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <ipc/detail/proxy_guard.hpp>
 #include <ipc/dict_proxy.hpp>
 #include <ipc/error.hpp>
 #include <ipc/namespace_proxy.hpp>
@@ -38,6 +39,14 @@ bool LockProxyBase::take(Deadline deadline) const { return Request(reference(), 
 void LockProxyBase::unlock() const { Request(reference(), Op::unlock).send(); }
 bool LockProxyBase::get_value() const { return Request(reference(), Op::get).send().in().raw<std::uint8_t>() != 0; }
 bool LockProxyBase::recovered() const { return Request(reference(), Op::recovered).send().in().raw<std::uint8_t>() != 0; }
+
+const RLockProxy& OwnLockProxy::of(const ProxyBase& object) {
+  std::call_once(once_, [&] {
+    auto reply = Request(object.reference(), Op::own_lock).send();
+    lock_ = RLockProxy(std::make_shared<Reference>(object.reference().shared_store(), reply.in().raw<ObjectId>()));
+  });
+  return *lock_;
+}
 
 }  // namespace detail
 

@@ -13,6 +13,7 @@
 #include <ipc/detail/typed_operation.hpp>
 #include <ipc/error.hpp>
 
+#include "ipc/base/scope_exit.hpp"
 #include "ipc/manager/remote_store.hpp"
 
 namespace ipc::detail {
@@ -220,6 +221,24 @@ Request& Request::put_encoded(const Message& message, const References& referenc
   for (const auto& reference : references) frame.note(reference);
   frame.close();
   return *this;
+}
+
+Reply Request::send() {
+  if (!may_be_locked_) return Reply(store_, store_->call(writer_));
+  std::vector<Fd> fds = duplicates(writer_.fds());
+  Message answer = store_->call(writer_);
+  Reader in(answer.bytes);
+  if (in.raw<Outcome>() != Outcome::locked) return Reply(store_, std::move(answer));
+  const Reference lock(store_, in.raw<ObjectId>());
+  Request(lock, Op::lock).send();
+  const base::ScopeExit unlock([&] {
+    try {
+      Request(lock, Op::unlock).send();
+    } catch (const std::exception&) {  // The manager is lost, and its locks are.
+    }
+  });
+  writer_.fds() = std::move(fds);
+  return Reply(store_, store_->call(writer_));
 }
 
 // --- on the server -------------------------------------------------------------------------------------------------------

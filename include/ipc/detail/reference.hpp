@@ -264,12 +264,18 @@ class Request {
   Request& put_callable(const F& f) {
     return put_by([&](Writer& writer) { encode_callable(writer, f); });
   }
-  Reply send() { return Reply(store_, store_->call(writer_)); }
+  /// Should somebody hold the object's own lock, `send` waits for that, and asks again as its holder.
+  Request& may_be_locked() {
+    may_be_locked_ = true;
+    return *this;
+  }
+  Reply send();
 
  private:
   std::array<std::byte, 512> scratch_;
   std::shared_ptr<ObjectStore> store_;
   Writer writer_;
+  bool may_be_locked_ = false;
 };
 
 }  // namespace ipc::detail

@@ -21,7 +21,7 @@ template <class T>
 struct SequenceCursor {
   using value_type = T;
   std::optional<T> next() {
-    auto reply = Request(*sequence, Op::get).raw(index).may_miss().send();
+    auto reply = Request(*sequence, Op::get).may_be_locked().raw(index).may_miss().send();
     if (!reply.done()) return std::nullopt;
     ++index;
     return reply.template take<T>();
@@ -29,6 +29,9 @@ struct SequenceCursor {
   std::shared_ptr<Reference> sequence = nullptr;
   std::int64_t index = 0;
 };
+
+/// Instead of an index: the operation is about all elements.
+inline constexpr std::int64_t whole_sequence = std::numeric_limits<std::int64_t>::min();
 
 /// What the proxies of lists and arrays have in common: elements that have places.
 template <class T>
@@ -40,14 +43,14 @@ class SequenceProxy : public ProxyBase {
   using Item = ProxyItem<SequenceProxy, std::int64_t, T>;
 
   std::size_t size() const { return static_cast<std::size_t>(Request(reference(), Op::size).send().in().template raw<std::uint64_t>()); }
-  T get(std::int64_t index) const { return Request(reference(), Op::get).raw(index).send().template take<T>(); }
+  T get(std::int64_t index) const { return Request(reference(), Op::get).may_be_locked().raw(index).send().template take<T>(); }
   T at(std::int64_t index) const { return get(index); }
-  void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).raw(index).put(value).send(); }
-  void set(std::int64_t index, T&& value) const { Request(reference(), Op::set).raw(index).put(std::move(value)).send(); }
+  void set(std::int64_t index, const T& value) const { Request(reference(), Op::set).may_be_locked().raw(index).put(value).send(); }
+  void set(std::int64_t index, T&& value) const { Request(reference(), Op::set).may_be_locked().raw(index).put(std::move(value)).send(); }
   Item operator[](std::int64_t index) const { return Item(*this, index); }
   /// The elements from `begin` to before `end`, as far as there are any.
   std::vector<T> slice(std::int64_t begin, std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
-    return Request(reference(), Op::slice).raw(begin).raw(end).send().template take_all<T>();
+    return Request(reference(), Op::slice).may_be_locked().raw(begin).raw(end).send().template take_all<T>();
   }
   std::vector<T> to_vector() const { return slice(0); }
   /// `for (T element : list)`: asks for each element when its turn has come, so it sees what others change and append meanwhile.
@@ -60,7 +63,7 @@ class SequenceProxy : public ProxyBase {
   template <class F>
   UpdateResult<F, T> update(std::int64_t index, const F& f) const {
     Request request(reference(), Op::typed);
-    request.raw(index);
+    request.may_be_locked().raw(index);
     return take_result<UpdateResult<F, T>>(put_operation<&update_element<T, std::decay_t<F>>>(request, f).send());
   }
 

@@ -80,7 +80,8 @@ enum class Op : std::uint8_t {
   status,
   cancel,
   close,
-  inquire,  ///< Asks the process that runs the pool.
+  inquire,   ///< Asks the process that runs the pool.
+  own_lock,  ///< The RLock that a value or an array has for its clients.
   count,
 };
 
@@ -114,6 +115,7 @@ enum class Outcome : std::uint8_t {
   task_timeout,
   cancelled,
   pool_terminated,
+  locked,  ///< By somebody else; the id of the RLock follows, and the client has a reference to it. Nothing was done.
   count,
 };
 
