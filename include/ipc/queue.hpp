@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
@@ -110,6 +111,7 @@ class BasicQueue : public detail::QueueHandle {
     return get_by(detail::Deadline::after(time));
   }
   /// Waits for an item, then takes up to `max` of those that are there. If one cannot be decoded, the others are lost with it.
+  /// Otherwise what it has taken it returns: when the queue is shut down or closed meanwhile, the next call says so.
   std::vector<T> get_many(std::size_t max) const { return get_many_by(max, detail::Deadline::never()); }
   /// As above; none at the end of the time.
   template <class Rep, class Period>
@@ -172,13 +174,22 @@ class BasicQueue : public detail::QueueHandle {
     std::vector<T> items;
     while (items.size() < max) {
       // Nobody waits for more than the first.
-      if (!items.empty() && empty()) break;
-      const std::size_t count = detail::get_some(items, [&](auto& sink) {
-        return this->get_some(sink, max - items.size(), items.empty() ? deadline : detail::Deadline::expired_already());
-      });
+      const std::size_t count = detail::get_some(
+          items, [&](auto& sink) { return items.empty() ? this->get_some(sink, max, deadline) : get_more(sink, max - items.size()); });
       if (count == 0) break;
     }
     return items;
+  }
+  /// Takes of those that are there for a caller who has items in hand: whatever stands against it is for the next call to say.
+  template <class Sink>
+  std::size_t get_more(Sink& sink, std::size_t most) const {
+    try {
+      return empty() ? 0 : this->get_some(sink, most, detail::Deadline::expired_already());
+    } catch (const EncodingError&) {
+      throw;  // Of an item that is gone: the next call would not know.
+    } catch (const std::exception&) {
+      return 0;
+    }
   }
   std::optional<T> next() const {
     try {

@@ -2,9 +2,11 @@
 #include <ipc/queue.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <list>
 #include <numeric>
 #include <optional>
@@ -16,7 +18,10 @@
 #include <variant>
 #include <vector>
 
+#include <ipc/event.hpp>
+
 #include "tests/support/catch.hpp"
+#include "tests/support/crew.hpp"
 #include "tests/support/fork_child.hpp"
 
 using namespace std::chrono_literals;
@@ -76,6 +81,17 @@ void passes(const T& item) {
   REQUIRE(queue.get() == item);
   REQUIRE(queue.get_many(9) == std::vector<T>{item, item});
 }
+
+/// Does something once when it is decoded.
+struct Nosy {
+  static inline std::function<void()> when_decoded;
+  Event event;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& event;
+    if (Archive::is_loading::value && when_decoded) std::exchange(when_decoded, nullptr)();
+  }
+};
 
 }  // namespace
 
@@ -186,4 +202,33 @@ TEST_CASE("Queue: get_many of none takes none, and waits for none") {
   REQUIRE(queue.get_many(static_cast<std::size_t>(-1)) == std::vector<int>{1});
   REQUIRE(queue.get_many(5, 0s).empty());
   REQUIRE(queue.get_many(5, -1s).empty());
+}
+
+TEST_CASE("Queue: get_many returns what it has taken, though the queue is closed meanwhile") {
+  const Queue<Nosy> queue;
+  queue.put_many(std::vector<Nosy>(3));
+  Nosy::when_decoded = [&] { queue.close(); };
+  REQUIRE(queue.get_many(3).size() == 1);  // Each that has a handle is taken by itself.
+  REQUIRE_THROWS_AS(queue.get_many(3), UsageError);
+}
+
+TEST_CASE("Queue: several that empty a queue which has been shut down lose nothing") {
+  for (int round = 0; round < 40; ++round) {
+    const JoinableQueue<Event> queue;
+    queue.put_many(std::vector<Event>(50));
+    queue.shutdown();
+    std::atomic<std::size_t> taken{0};
+    test::Threads::run(2, [&](int) {
+      try {
+        for (;;) {
+          const std::size_t some = queue.get_many(1000).size();
+          taken += some;
+          for (std::size_t i = 0; i < some; ++i) queue.task_done();
+        }
+      } catch (const ShutDown&) {
+      }
+    });
+    REQUIRE(taken == 50);
+    REQUIRE(queue.join(0s));
+  }
 }
