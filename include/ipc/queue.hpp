@@ -54,11 +54,12 @@ class BasicQueue : public detail::QueueHandle {
   using value_type = T;
 
   /// Waits while the queue is full. These throw `ShutDown`; `UsageError` when this process has closed the queue; what encoding
-  /// the item throws; `std::system_error` when the system has no memory for it: in each case the queue is as before.
+  /// the item throws; `std::system_error` when the system has no memory for it: in each case the queue is as before, and an
+  /// item that can only be moved, once it has been encoded, is the caller's again.
   void put(const T& item) const { put_by(item, detail::Deadline::never()); }
   void put(T&& item) const { put_by(std::move(item), detail::Deadline::never()); }
-  /// Throws `Full` when there is no room in time. An item that can only be moved is the caller's again then, as with all
-  /// calls that can fail for want of room.
+  /// Throws `Full` when there is no room in time; the item is the caller's again then as well, as with all calls that can fail
+  /// for want of room.
   template <class Rep, class Period>
   void put(const T& item, std::chrono::duration<Rep, Period> time) const {
     if (!put_by(item, detail::Deadline::after(time))) fail_full();

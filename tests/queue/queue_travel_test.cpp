@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <ipc/connection.hpp>
 #include <ipc/pool.hpp>
 #include <ipc/process.hpp>
 #include <ipc/semaphore.hpp>
@@ -142,6 +143,35 @@ TEST_CASE("Queue: an item that can only be moved is the caller's again when ther
     REQUIRE(number_of(got.second) == 20);
     queue.shutdown();
   }
+}
+
+TEST_CASE("Queue: an item that can only be moved is the caller's again when put throws") {
+  const Queue<std::pair<int, Connection>> queue;
+  auto [ours, theirs] = Pipe();
+  std::pair<int, Connection> item(7, std::move(theirs));
+  const auto is_ours_still = [&, &ours = ours] {
+    item.second.send(item.first);
+    return ours.recv<int>() == 7;
+  };
+  queue.shutdown();
+  REQUIRE_THROWS_AS(queue.put(std::move(item)), ShutDown);
+  REQUIRE(is_ours_still());
+  REQUIRE_THROWS_AS(queue.try_put(std::move(item)), ShutDown);
+  REQUIRE(is_ours_still());
+  queue.close();
+  REQUIRE_THROWS_AS(queue.put(std::move(item)), UsageError);
+  REQUIRE(is_ours_still());
+
+  const Queue<std::vector<Connection>> large;
+  std::vector<Connection> too_many;
+  for (int i = 0; i < 130; ++i) {
+    auto [one, other] = Pipe();
+    too_many.push_back(std::move(one));
+    too_many.push_back(std::move(other));
+  }
+  REQUIRE_THROWS_AS(large.put(std::move(too_many)), EncodingError);
+  too_many.at(258).send(1);
+  REQUIRE(too_many.at(259).recv<int>() == 1);
 }
 
 TEST_CASE("Queue: when the socket is full of descriptors, put waits for room in it, and says Full") {

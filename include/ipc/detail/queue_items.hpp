@@ -10,6 +10,7 @@
 #include <ranges>
 #include <span>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -113,7 +114,19 @@ T decode_item(Reader reader) {
   }
 }
 
-/// Encodes `item`, which is not flat, and has `put(OutgoingItem)` put it; returns what that does.
+/// Whether objects can only be moved. Containers say that they can be copied, whatever is in them.
+template <class T>
+inline constexpr bool moves_only_v = !std::is_copy_constructible_v<T>;
+template <class T>
+requires(!std::is_same_v<typename T::value_type, T>) inline constexpr bool moves_only_v<T> =
+    !std::is_copy_constructible_v<T> || moves_only_v<typename T::value_type>;
+template <class A, class B>
+inline constexpr bool moves_only_v<std::pair<A, B>> = moves_only_v<A> || moves_only_v<B>;
+template <class... T>
+inline constexpr bool moves_only_v<std::tuple<T...>> = (moves_only_v<T> || ...);
+
+/// Encodes `item`, which is not flat, and has `put(OutgoingItem)` put it; returns what that does. When it was not put, for want of
+/// room or as `put` threw, an item that can only be moved is back where it was.
 template <class T, class U, class Put>
 bool put_one(U&& item, Put put) {
   if constexpr (DirectItem<T>) {
@@ -121,13 +134,20 @@ bool put_one(U&& item, Put put) {
   } else {
     LentWriter writer;
     encode(*writer, std::forward<U>(item));
-    if (put(OutgoingItem{writer->view(), writer->fds()})) return true;
-    if constexpr (!std::is_lvalue_reference_v<U> && !std::is_copy_constructible_v<T>) {
-      // It was moved into the message: back.
-      T again = decode_item<T>(Reader(writer->view(), writer->fds()));
-      std::destroy_at(std::addressof(item));
-      std::construct_at(std::addressof(item), std::move(again));
+    const auto give_back = [&] {
+      if constexpr (!std::is_lvalue_reference_v<U> && moves_only_v<T>) {
+        T again = decode_item<T>(Reader(writer->view(), writer->fds()));
+        std::destroy_at(std::addressof(item));
+        std::construct_at(std::addressof(item), std::move(again));
+      }
+    };
+    try {
+      if (put(OutgoingItem{writer->view(), writer->fds()})) return true;
+    } catch (...) {
+      give_back();
+      throw;
     }
+    give_back();
     return false;
   }
 }
