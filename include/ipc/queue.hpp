@@ -120,7 +120,8 @@ class BasicQueue : public detail::QueueHandle {
     return get_many_by(max, detail::Deadline::after(time));
   }
 
-  /// `for (T item : queue)`: takes items until the queue is shut down and empty.
+  /// `for (T item : queue)`: takes items until the queue is shut down and empty. Each is taken when it is asked for, or whether
+  /// there is one: `queue | std::views::take(3)` takes three.
   class Iterator {
    public:
     using value_type = T;
@@ -130,19 +131,41 @@ class BasicQueue : public detail::QueueHandle {
     using reference = std::conditional_t<std::is_copy_constructible_v<T>, T&, T&&>;
 
     Iterator() = default;
-    explicit Iterator(const BasicQueue& queue) : queue_(&queue), item_(queue.next()) {}
-    reference operator*() const { return static_cast<reference>(*item_); }
-    Iterator& operator++() {
+    explicit Iterator(const BasicQueue& queue) : queue_(&queue) {}
+    Iterator(const Iterator&) = default;
+    Iterator(Iterator&&) = default;
+    ~Iterator() = default;
+    Iterator& operator=(Iterator other) {
+      queue_ = other.queue_;
       item_.reset();
-      item_ = queue_->next();
+      if (other.item_) item_.emplace(std::move(*other.item_));  // Items need not be assignable.
+      return *this;
+    }
+    reference operator*() const {
+      has_item();
+      return static_cast<reference>(*item_);
+    }
+    Iterator& operator++() {
+      has_item();
+      item_.reset();
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.item_; }
+    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.has_item(); }
 
    private:
-    const BasicQueue* queue_ = nullptr;
-    mutable std::optional<T> item_;
+    bool has_item() const {
+      if (!item_ && queue_ != nullptr) {
+        if (auto next = queue_->next())
+          item_.emplace(std::move(*next));
+        else
+          queue_ = nullptr;
+      }
+      return item_.has_value();
+    }
+
+    mutable const BasicQueue* queue_ = nullptr;  ///< None after the last item.
+    mutable std::optional<T> item_;              ///< None before it is asked for.
   };
   Iterator begin() const { return Iterator(*this); }
   std::default_sentinel_t end() const { return {}; }

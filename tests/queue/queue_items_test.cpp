@@ -8,6 +8,8 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <ranges>
@@ -231,4 +233,35 @@ TEST_CASE("Queue: several that empty a queue which has been shut down lose nothi
     REQUIRE(taken == 50);
     REQUIRE(queue.join(0s));
   }
+}
+
+TEST_CASE("Queue: a loop takes items that cannot be assigned") {
+  const Queue<std::pair<const std::string, int>> entries;
+  entries.put_many(std::map<std::string, int>{{"a", 1}, {"b", 2}});
+  entries.shutdown();
+  std::map<std::string, int> got;
+  for (const auto& [key, value] : entries) got.emplace(key, value);
+  REQUIRE(got == std::map<std::string, int>{{"a", 1}, {"b", 2}});
+  static_assert(std::ranges::input_range<const Queue<std::pair<const std::string, int>>>);
+  static_assert(std::ranges::input_range<const Queue<std::unique_ptr<int>>>);
+}
+
+TEST_CASE("Queue: a view of so many items takes no more than these") {
+  const Queue<int> queue;
+  queue.put_many({1, 2, 3, 4});
+  std::vector<int> got;
+  for (const int x : queue | std::views::take(3)) got.push_back(x);
+  REQUIRE(got == std::vector<int>{1, 2, 3});
+  REQUIRE(queue.get_nowait() == 4);
+  queue.put_many({5, 6, 7});
+  for (const int x : queue | std::views::drop(1) | std::views::take(1)) got.push_back(x);
+  REQUIRE(got.back() == 6);
+  auto next = queue.begin();
+  ++next;  // Past an item that nobody has looked at.
+  REQUIRE(queue.empty());
+  queue.put(8);
+  REQUIRE(*next == 8);
+  queue.shutdown();
+  ++next;
+  REQUIRE(next == queue.end());
 }
