@@ -10,6 +10,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include <ipc/detail/lock_free_value.hpp>
 #include <ipc/detail/lock_handle.hpp>
 #include <ipc/detail/named_elements.hpp>
 #include <ipc/detail/shared_elements.hpp>
@@ -102,27 +103,31 @@ class Value {
     else
       raw_.value() = value;
   }
-  /// Runs `f(T&)` under the lock and returns what it returns. For lock-free types `f` works on a copy, and is run again
-  /// should an atomic operation have come between.
+  /// Runs `f(T&)` under the lock and returns what it returns, a copy where that is a reference. For lock-free types `f` works on
+  /// a copy, and is run again should an atomic operation have come between; it must not use such operations on the value itself,
+  /// nor write to it through a guard: after 100 000 runs that is taken to be so, and `UsageError` thrown.
   template <class F>
-  std::invoke_result_t<F&, T&> update(F f) const {
+  std::remove_cvref_t<std::invoke_result_t<F&, T&>> update(F f) const {
+    using Result = std::remove_cvref_t<std::invoke_result_t<F&, T&>>;
     const std::lock_guard guard(lock_);
+    T& value = raw_.value();
     if constexpr (!lock_free) {
-      return std::invoke(f, raw_.value());
+      return std::invoke(f, value);
     } else {
-      T before = atomic().load(std::memory_order_acquire);
-      for (;;) {
-        T after = before;
-        if constexpr (std::is_void_v<std::invoke_result_t<F&, T&>>) {
-          std::invoke(f, after);
-          if (atomic().compare_exchange_strong(before, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;
+      if (void* copy = detail::UpdateInProgress::copy_of(&value, lock_)) return std::invoke(f, *static_cast<T*>(copy));
+      detail::FoundValue<T> found(value);
+      for (int runs = 0; runs < detail::most_update_runs; ++runs) {
+        T copy = found.value();
+        const detail::UpdateInProgress inner(&value, &copy);
+        if constexpr (std::is_void_v<Result>) {
+          std::invoke(f, copy);
+          if (found.replace(copy)) return;
         } else {
-          decltype(auto) result = std::invoke(f, after);
-          if (atomic().compare_exchange_strong(before, after, std::memory_order_acq_rel, std::memory_order_acquire)) {
-            return static_cast<std::invoke_result_t<F&, T&>>(result);
-          }
+          Result result = std::invoke(f, copy);
+          if (found.replace(copy)) return result;
         }
       }
+      detail::refuse_update();
     }
   }
   ValueGuard<T> lock() const { return {lock_, raw_.value()}; }
@@ -130,7 +135,9 @@ class Value {
 
   T exchange(T value) const requires lock_free { return atomic().exchange(value); }
   /// As `std::atomic`: on failure `expected` becomes what was found.
-  bool compare_exchange(T& expected, T desired) const requires lock_free { return atomic().compare_exchange_strong(expected, desired); }
+  bool compare_exchange(T& expected, T desired) const requires lock_free {
+    return detail::compare_exchange(raw_.value(), expected, desired);
+  }
   T fetch_add(T by) const requires(lock_free&& std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_add(by); }
   T fetch_sub(T by) const requires(lock_free&& std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_sub(by); }
   T fetch_and(T by) const requires(lock_free&& std::is_integral_v<T> && !std::is_same_v<T, bool>) { return atomic().fetch_and(by); }

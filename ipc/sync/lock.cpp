@@ -148,6 +148,10 @@ LockHandle LockHandle::decode(Reader& reader, bool recursive) {
   return handle;
 }
 
+bool is_locked_again(const LockHandle& lock) noexcept {
+  return lock.state()->depth.load(std::memory_order_relaxed) > 1;  // Relaxed: only the holder writes it.
+}
+
 }  // namespace detail
 
 Lock::Lock() : LockHandle(false) {}

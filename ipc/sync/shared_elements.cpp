@@ -1,7 +1,9 @@
 #include <ipc/detail/shared_elements.hpp>
 
 #include <new>
+#include <string>
 
+#include <ipc/detail/lock_free_value.hpp>
 #include <ipc/error.hpp>
 
 #include "ipc/shm/heap.hpp"
@@ -28,6 +30,11 @@ SharedElements SharedElements::decode(Reader& reader, std::uint64_t tag, std::si
 
 void refuse_index(std::ptrdiff_t index, std::size_t size) {
   throw std::out_of_range("Index " + std::to_string(index) + " of an array of " + std::to_string(size) + " elements.");
+}
+
+void refuse_update() {
+  throw UsageError("The value has changed in each of " + std::to_string(most_update_runs) +
+                   " runs of the function that updates it: does that change the value otherwise than through its argument?");
 }
 
 }  // namespace ipc::detail

@@ -1,6 +1,9 @@
 #include <ipc/value.hpp>
 
+#include <cstring>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include <ipc/error.hpp>
 #include <ipc/lock.hpp>
@@ -18,6 +21,19 @@ struct Point {
   double y;
   double z;
 };
+
+/// Its atomics are lock-free, and three of its bytes mean nothing.
+struct Padded {
+  char letter;
+  int number;
+};
+
+/// A `Padded` whose idle bytes are such.
+void write_with_padding(Padded& at, const Padded& value, unsigned char idle) {
+  std::memset(static_cast<void*>(&at), idle, sizeof at);
+  at.letter = value.letter;
+  at.number = value.number;
+}
 
 template <class T>
 concept HasFetchAdd = requires(const Value<T>& value, T by) {
@@ -68,6 +84,66 @@ TEST_CASE("Value: of a structure is changed as a whole under the lock, through u
     REQUIRE(child.wait() == 0);
   }
   REQUIRE(point.get().z == 7);
+}
+
+TEST_CASE("Value: update returns a copy, never a reference to what it worked on") {
+  const Value<int> value(41);
+  const auto next = [](int& x) -> int& { return ++x; };
+  static_assert(std::is_same_v<decltype(value.update(next)), int>);
+  REQUIRE(value.update(next) == 42);
+  const Value<Point> point(Point{1, 2, 3});
+  static_assert(std::is_same_v<decltype(point.update(&Point::y)), double>);
+  REQUIRE(point.update(&Point::y) == 2);
+  static_assert(std::is_void_v<decltype(value.update([](int&) {}))>);
+}
+
+TEMPLATE_TEST_CASE("Value: an update within an update of the same value goes on with what that has made", "", int, Point) {
+  struct Step {
+    static void add(int& x) { ++x; }
+    static void add(Point& p) { ++p.x; }
+    static double seen(const int& x) { return x; }
+    static double seen(const Point& p) { return p.x; }
+  };
+  const Value<TestType> value;
+  const Value<TestType> copy = value;
+  value.update([&](TestType& outer) {
+    Step::add(outer);
+    copy.update([&](TestType& inner) {
+      Step::add(inner);
+      value.update([](TestType& innermost) { Step::add(innermost); });
+    });
+    REQUIRE(Step::seen(outer) == 3);
+    REQUIRE_THROWS_AS(copy.update([](TestType&) { throw std::domain_error("no"); }), std::domain_error);
+    Step::add(outer);
+  });
+  REQUIRE(Step::seen(value.get()) == 4);
+}
+
+TEST_CASE("Value: an update that changes the value behind its own back is refused, not repeated for ever") {
+  const Value<int> value(0);
+  REQUIRE_THROWS_AS(value.update([&](int& x) { x = value.fetch_add(1); }), UsageError);
+  auto guard = value.lock();
+  REQUIRE_THROWS_AS(value.update([&](int& x) { x = ++*guard; }), UsageError);
+}
+
+TEST_CASE("Value: bytes that mean nothing make no values differ") {
+  const Value<Padded> value(Padded{'a', 1});
+  const auto idle = GENERATE(as<unsigned char>(), 0x00, 0x5a);
+  write_with_padding(*value.lock(), {'a', 1}, idle);
+  int runs = 0;
+  value.update([&](Padded& p) {
+    ++runs;
+    p = Padded{'b', p.number + 1};
+  });
+  REQUIRE(runs == 1);
+
+  write_with_padding(*value.lock(), {'a', 1}, idle);
+  Padded expected;
+  write_with_padding(expected, {'a', 1}, 0x77);
+  REQUIRE(value.compare_exchange(expected, Padded{'c', 3}));
+  REQUIRE_FALSE(value.compare_exchange(expected, Padded{'d', 4}));
+  REQUIRE(expected.letter == 'c');
+  REQUIRE(expected.number == 3);
 }
 
 TEST_CASE("Value: may share its lock") {

@@ -57,4 +57,7 @@ class LockHandle {
   std::shared_ptr<sync::LockState> state_;
 };
 
+/// Whether the calling thread, which has locked it, has done so more than once.
+bool is_locked_again(const LockHandle& lock) noexcept;
+
 }  // namespace ipc::detail
