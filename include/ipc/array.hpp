@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <ranges>
@@ -79,21 +80,22 @@ class RawArray {
   detail::SharedElements elements_;
 };
 
-/// The elements of an array while the guard holds its lock: a contiguous range.
+/// The elements of an array while the guard holds its lock: a contiguous range. Handles must live as for `ValueGuard`.
 template <class T>
 class ArrayGuard {
  public:
-  ArrayGuard(const detail::LockHandle& lock, std::span<T> elements) : guard_(lock), elements_(elements) {}
+  ArrayGuard(const detail::LockHandle& lock, std::span<T> elements, std::shared_ptr<const void> kept = nullptr)
+      : hold_(lock, std::move(kept)), elements_(elements) {}
   T* begin() const noexcept { return elements_.data(); }
   T* end() const noexcept { return elements_.data() + elements_.size(); }
   T* data() const noexcept { return elements_.data(); }
   std::size_t size() const noexcept { return elements_.size(); }
   T& operator[](std::size_t index) const noexcept { return elements_[index]; }
   /// As `Lock::recovered`: the last holder died, and the elements may be half changed.
-  bool recovered() const { return guard_.mutex()->recovered(); }
+  bool recovered() const { return hold_.recovered(); }
 
  private:
-  std::unique_lock<const detail::LockHandle> guard_;
+  detail::LockHold hold_;
   std::span<T> elements_;
 };
 
@@ -153,7 +155,11 @@ class Array {
   }
   /// The element itself, without the lock.
   T& at(std::ptrdiff_t index) const { return raw_[index]; }
-  ArrayGuard<T> lock() const { return {lock_, raw_.span()}; }
+  ArrayGuard<T> lock() const& { return {lock_, raw_.span()}; }
+  ArrayGuard<T> lock() const&& {
+    auto kept = std::make_shared<const Array>(*this);
+    return {lock_, raw_.span(), std::move(kept)};
+  }
   const detail::LockHandle& get_lock() const noexcept { return lock_; }
 
   /// Whether both are handles of the same array.

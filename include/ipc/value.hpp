@@ -47,18 +47,20 @@ class RawValue {
   detail::SharedElements elements_;
 };
 
-/// Access to what a lock protects, while the guard lives.
+/// Access to what a lock protects, while the guard lives. Any handle of the value must live as long, not just the one that it was
+/// locked through; where that is given up (`make().lock()`), the guard keeps it.
 template <class T>
 class ValueGuard {
  public:
-  ValueGuard(const detail::LockHandle& lock, T& value) : guard_(lock), value_(&value) {}
+  ValueGuard(const detail::LockHandle& lock, T& value, std::shared_ptr<const void> kept = nullptr)
+      : hold_(lock, std::move(kept)), value_(&value) {}
   T& operator*() const noexcept { return *value_; }
   T* operator->() const noexcept { return value_; }
   /// As `Lock::recovered`: the last holder died, and the value may be half changed.
-  bool recovered() const { return guard_.mutex()->recovered(); }
+  bool recovered() const { return hold_.recovered(); }
 
  private:
-  std::unique_lock<const detail::LockHandle> guard_;
+  detail::LockHold hold_;
   T* value_;
 };
 
@@ -130,7 +132,11 @@ class Value {
       detail::refuse_update();
     }
   }
-  ValueGuard<T> lock() const { return {lock_, raw_.value()}; }
+  ValueGuard<T> lock() const& { return {lock_, raw_.value()}; }
+  ValueGuard<T> lock() const&& {
+    auto kept = std::make_shared<const Value>(*this);
+    return {lock_, raw_.value(), std::move(kept)};
+  }
   const detail::LockHandle& get_lock() const noexcept { return lock_; }
 
   T exchange(T value) const requires lock_free { return atomic().exchange(value); }

@@ -152,6 +152,9 @@ bool is_locked_again(const LockHandle& lock) noexcept {
   return lock.state()->depth.load(std::memory_order_relaxed) > 1;  // Relaxed: only the holder writes it.
 }
 
+void LockHold::unlock() noexcept { state_->release(); }
+bool LockHold::recovered() const { return state_->recovered(); }
+
 }  // namespace detail
 
 Lock::Lock() : LockHandle(false) {}

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <ranges>
 #include <stdexcept>
+#include <vector>
 
 #include <ipc/error.hpp>
 #include <ipc/lock.hpp>
@@ -134,4 +135,16 @@ TEMPLATE_TEST_CASE("Array: changes under the lock lose nothing", "", test::Threa
     }
   });
   for (const int x : array.lock()) REQUIRE(x == 2000);
+}
+
+TEST_CASE("Array: a guard holds on though the handle that it came from is gone") {
+  const auto made = [] { return Array<int>{3, 1, 2}; };
+  std::vector<Array<int>> handles(1, made());
+  auto guard = made().lock();
+  const std::vector<Array<int>> others(100, Array<int>(3));  // Where its memory would be used again.
+  std::ranges::sort(guard);
+  REQUIRE(guard[2] == 3);
+  guard = handles.front().lock();
+  handles.reserve(handles.capacity() + 1);  // Which moves it.
+  REQUIRE(guard[2] == 2);
 }

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <ipc/error.hpp>
 #include <ipc/lock.hpp>
@@ -144,6 +145,29 @@ TEST_CASE("Value: bytes that mean nothing make no values differ") {
   REQUIRE_FALSE(value.compare_exchange(expected, Padded{'d', 4}));
   REQUIRE(expected.letter == 'c');
   REQUIRE(expected.number == 3);
+}
+
+TEST_CASE("Value: a guard holds on though the handle that it came from is gone") {
+  const Value<int> value(1);
+  {
+    auto guard = Value<int>(value).lock();
+    *guard = 2;
+    REQUIRE_FALSE(test::ForkedChild([&] { return value.get_lock().try_lock() ? 1 : 0; }).wait());
+    std::vector<Value<int>> handles(1, value);
+    guard = handles.front().lock();
+    handles.reserve(handles.capacity() + 1);  // Which moves it.
+    *guard += 1;
+  }
+  REQUIRE(test::ForkedChild([&] { return value.get_lock().try_lock() ? 1 : 0; }).wait());
+  REQUIRE(value.get() == 3);
+
+  const auto only = [] { return Value<int>(7); };
+  auto guard = only().lock();
+  const std::vector<Value<int>> others(100, Value<int>(0));  // Where its memory would be used again.
+  *guard += 1;
+  REQUIRE(*guard == 8);
+  guard = only().lock();
+  REQUIRE(*guard == 7);
 }
 
 TEST_CASE("Value: may share its lock") {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <utility>
 
 #include <ipc/detail/deadline.hpp>
 
@@ -59,5 +60,32 @@ class LockHandle {
 
 /// Whether the calling thread, which has locked it, has done so more than once.
 bool is_locked_again(const LockHandle& lock) noexcept;
+
+/// Holds a lock for a scope, whatever becomes of the handle it was given, as long as this process has another one: `kept` may own
+/// that.
+class LockHold {
+ public:
+  explicit LockHold(const LockHandle& lock, std::shared_ptr<const void> kept = nullptr)
+      : kept_(std::move(kept)), state_(lock.state().get()) {
+    lock.lock();
+  }
+  LockHold(LockHold&& other) noexcept : kept_(std::move(other.kept_)), state_(std::exchange(other.state_, nullptr)) {}
+  LockHold& operator=(LockHold&& other) noexcept {
+    const LockHold before(std::move(*this));
+    kept_ = std::move(other.kept_);
+    state_ = std::exchange(other.state_, nullptr);
+    return *this;
+  }
+  ~LockHold() {
+    if (state_ != nullptr) unlock();
+  }
+  bool recovered() const;
+
+ private:
+  void unlock() noexcept;
+
+  std::shared_ptr<const void> kept_;
+  sync::LockState* state_;
+};
 
 }  // namespace ipc::detail
