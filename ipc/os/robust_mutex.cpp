@@ -23,11 +23,14 @@ void check_result(const char* name, int error) {
   if (error != 0) throw std::system_error(error, std::generic_category(), name);
 }
 
+/// Of a call that locks.
 LockOutcome outcome(const char* name, int error) {
   switch (error) {
     case 0:
+      ++robust_mutexes_held;
       return LockOutcome::acquired;
     case EOWNERDEAD:
+      ++robust_mutexes_held;
       return LockOutcome::acquired_after_death;
     case EBUSY:
     case ETIMEDOUT:
@@ -51,12 +54,16 @@ timespec monotonic(detail::Deadline deadline) {
 
 thread_local pid_t known_thread_id = 0;
 
-/// This thread's id without a system call. Right also after a fork: there is one thread then, and its handler forgets.
+/// After a fork there is one thread, with another id, and it holds nothing.
+void forget_thread() noexcept {
+  known_thread_id = 0;
+  robust_mutexes_held = 0;
+}
+[[maybe_unused]] const bool forgets_at_fork = (at_fork(nullptr, nullptr, forget_thread), true);
+
+/// This thread's id without a system call.
 pid_t this_thread() noexcept {
-  if (known_thread_id == 0) {
-    [[maybe_unused]] static const bool registered = (at_fork(nullptr, nullptr, [] { known_thread_id = 0; }), true);
-    known_thread_id = thread_id();
-  }
+  if (known_thread_id == 0) known_thread_id = thread_id();
   return known_thread_id;
 }
 

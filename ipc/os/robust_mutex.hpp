@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 #include <type_traits>
 
@@ -19,6 +20,10 @@ enum class LockOutcome {
   not_acquired,          ///< Somebody else holds it, still.
   already_mine,          ///< This thread holds it already; waiting would never end.
 };
+
+/// How many the calling thread holds. When a thread dies, the kernel goes through 2048 of them, and leaves the others held for ever
+/// (ROBUST_LIST_LIMIT). The library itself holds a few at a time; users are kept to fewer (sync/lock.cpp).
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local std::uint32_t robust_mutexes_held = 0;
 
 /// A mutex that lies in shared memory and outlives whoever holds it: when a thread dies holding it, the kernel gives it to
 /// the next, who is told (`acquired_after_death`). Owned by a thread, not by a process: after fork the child owns nothing.
@@ -38,7 +43,9 @@ class RobustMutex {
   LockOutcome lock();
   LockOutcome try_lock() {
     const int error = ::pthread_mutex_trylock(&mutex_);
-    return error == 0 ? LockOutcome::acquired : why_not_locked(error);
+    if (error != 0) return why_not_locked(error);
+    ++robust_mutexes_held;
+    return LockOutcome::acquired;
   }
   LockOutcome lock_until(detail::Deadline deadline);
   /// Says that what the mutex protects is in order again; without it the mutex is lost for everybody at `unlock`.
@@ -49,7 +56,9 @@ class RobustMutex {
     if (!is_mine()) return false;  // It takes the mere question for a bug.
 #endif
     const int error = ::pthread_mutex_unlock(&mutex_);
-    return error == 0 || was_unlocked(error);
+    if (error != 0) return was_unlocked(error);
+    --robust_mutexes_held;
+    return true;
   }
 
   /// Whether the calling thread holds it.

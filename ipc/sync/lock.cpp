@@ -1,6 +1,7 @@
 #include "ipc/sync/lock.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include <ipc/error.hpp>
 #include <ipc/lock.hpp>
@@ -130,13 +131,34 @@ bool LockState::recovered() const noexcept {
 }  // namespace sync
 
 namespace detail {
+namespace {
+
+constexpr std::uint32_t most_held = 2000;
+
+/// Not for the library's own locks, which must not fail.
+void require_few_held(const sync::LockState& wanted) {
+  if (os::robust_mutexes_held < most_held || (wanted.recursive != 0 && wanted.is_mine())) return;
+  throw UsageError("This thread holds " + std::to_string(most_held) +
+                   " locks: were it killed, the kernel would give no more of them to others.");
+}
+
+}  // namespace
 
 LockHandle::LockHandle(bool recursive) : state_(shm::make_object<sync::LockState>(recursive)) {}
 LockHandle::LockHandle(std::shared_ptr<sync::LockState> state) noexcept : state_(std::move(state)) {}
 
-void LockHandle::lock() const { state_->acquire(Deadline::never()); }
-bool LockHandle::try_lock() const { return state_->try_acquire(); }
-bool LockHandle::lock_by(Deadline deadline) const { return state_->acquire(deadline); }
+void LockHandle::lock() const {
+  require_few_held(*state_);
+  state_->acquire(Deadline::never());
+}
+bool LockHandle::try_lock() const {
+  require_few_held(*state_);
+  return state_->try_acquire();
+}
+bool LockHandle::lock_by(Deadline deadline) const {
+  require_few_held(*state_);
+  return state_->acquire(deadline);
+}
 void LockHandle::unlock() const { state_->release(); }
 bool LockHandle::recovered() const { return state_->recovered(); }
 

@@ -3,8 +3,10 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <ipc/error.hpp>
+#include <ipc/rlock.hpp>
 
 #include "tests/support/carry.hpp"
 #include "tests/support/catch.hpp"
@@ -171,4 +173,38 @@ TEMPLATE_TEST_CASE("Lock: excludes", "", test::Threads, test::Processes) {
     }
   });
   REQUIRE((*counters)[0] == 20'000);
+}
+
+TEST_CASE("Lock: a thread holds no more than the kernel takes from it when it is killed") {
+  const std::vector<Lock> locks(2100);
+  const RLock again;
+  const auto hold = [&] {
+    again.lock();
+    std::size_t held = 0;
+    try {
+      for (const Lock& lock : locks) {
+        lock.lock();
+        ++held;
+      }
+    } catch (const UsageError&) {
+    }
+    again.lock();  // No other lock.
+    return held;
+  };
+  const std::size_t held = elsewhere(hold);  // A thread that ends is as dead as a process.
+  REQUIRE(held >= 1990);
+  REQUIRE(held < 2000);
+  test::ForkedChild child([&] {
+    hold();
+    ::kill(::getpid(), SIGKILL);
+  });
+  REQUIRE(child.wait() == -SIGKILL);
+  for (const Lock& lock : locks) {
+    REQUIRE(lock.try_lock());
+    lock.unlock();
+  }
+  REQUIRE(elsewhere([&] {
+    hold();
+    return test::ForkedChild([] { Lock().lock(); }).wait() == 0;  // The child holds none of them.
+  }));
 }

@@ -19,7 +19,9 @@ class Writer;
 /// inherited by fork or received. Standard Lockable and TimedLockable. Owned by the thread that locked it.
 ///
 /// When the holder dies, the next one to lock it gets it, and `recovered()` tells that what it protects may be half
-/// changed; after that `unlock` it is as new. Any thread may use one handle at the same time as others.
+/// changed; after that `unlock` it is as new. A thread holds at most 2000 locks at a time, those of values, arrays and conditions
+/// counted: the kernel looks after no more when it dies, and locking another throws `UsageError`.
+/// Any thread may use one handle at the same time as others.
 class LockHandle {
  public:
   void lock() const;
