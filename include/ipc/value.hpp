@@ -84,10 +84,12 @@ class Value {
   Value(const T& initial, detail::LockHandle lock) : raw_(initial), lock_(std::move(lock)) {}
 
   /// A named one for unrelated processes: see unlink.hpp.
-  static Value create(std::string_view name, const T& initial = T{}) { return named(name, detail::NameUse::create, initial); }
-  static Value open(std::string_view name) { return named(name, detail::NameUse::open, T{}); }
+  static Value create(std::string_view name, const T& initial = T{}) {
+    return named(name, detail::NameUse::create, std::addressof(initial));
+  }
+  static Value open(std::string_view name) { return named(name, detail::NameUse::open, nullptr); }
   static Value open_or_create(std::string_view name, const T& initial = T{}) {
-    return named(name, detail::NameUse::open_or_create, initial);
+    return named(name, detail::NameUse::open_or_create, std::addressof(initial));
   }
 
   T get() const {
@@ -163,9 +165,9 @@ class Value {
   }
 
  private:
-  static Value named(std::string_view name, detail::NameUse use, const T& initial) {
-    auto [elements, lock] = detail::named_elements(
-        {name, use, typeid(Value), detail::type_name<Value>(), RawValue<T>::tag(), sizeof(T), 1, std::addressof(initial)});
+  static Value named(std::string_view name, detail::NameUse use, const T* initial) {
+    auto [elements, lock] =
+        detail::named_elements({name, use, typeid(Value), detail::type_name<Value>(), RawValue<T>::tag(), sizeof(T), 1, initial});
     return Value(RawValue<T>(detail::OfElements(), std::move(elements)), std::move(lock));
   }
   Value(RawValue<T> raw, detail::LockHandle lock) noexcept : raw_(std::move(raw)), lock_(std::move(lock)) {}

@@ -154,6 +154,17 @@ TEST_CASE("Named: begins as it is told, and stays as it is when it is opened") {
   }
 }
 
+TEST_CASE("Named: a value whose type cannot be made of nothing is opened all the same") {
+  struct Numbered {
+    explicit Numbered(int n) : number(n) {}
+    int number;
+  };
+  const test::UniqueName name;
+  const auto created = Value<Numbered>::create(name, Numbered(7));
+  REQUIRE(Value<Numbered>::open(name).get().number == 7);
+  REQUIRE(Value<Numbered>::open_or_create(name, Numbered(8)).get().number == 7);
+}
+
 TEST_CASE("Named: objects that separate processes open are one object") {
   const test::UniqueName lock_name;
   const test::UniqueName total_name;
