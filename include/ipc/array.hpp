@@ -38,7 +38,7 @@ concept ElementsFor = std::ranges::input_range<R> && std::convertible_to<std::ra
 template <class T>
 class RawArray {
  public:
-  template <std::integral Integer>
+  template <detail::IntegerLike Integer>
   explicit RawArray(Integer n) : elements_(tag(), sizeof(T), detail::checked_size(n)) {}
   template <class R>
   requires detail::ElementsFor<R, T>
@@ -48,7 +48,7 @@ class RawArray {
   T* data() const noexcept { return reinterpret_cast<T*>(elements_.data()); }
   std::size_t size() const noexcept { return elements_.count(); }
   /// Negative indexes count from the end. Throws `std::out_of_range`; a loop that has no time for that goes over `span()`.
-  template <std::integral Integer>
+  template <detail::IntegerLike Integer>
   T& operator[](Integer index) const {
     return data()[detail::resolve_index(index, size())];
   }
@@ -110,10 +110,10 @@ template <class T>
 class Array {
  public:
   /// `n` zeroed elements. Throws `std::invalid_argument`, `std::system_error`.
-  template <std::integral Integer>
+  template <detail::IntegerLike Integer>
   explicit Array(Integer n) : Array(RawArray<T>(n), RLock()) {}
   /// With a `Lock` or `RLock` that protects other things as well.
-  template <std::integral Integer>
+  template <detail::IntegerLike Integer>
   Array(Integer n, detail::LockHandle lock) : Array(RawArray<T>(n), std::move(lock)) {}
   template <class R>
   requires detail::ElementsFor<R, T>
@@ -123,7 +123,7 @@ class Array {
   Array(std::initializer_list<T> list) : Array(RawArray<T>(list), RLock()) {}
 
   /// A named one for unrelated processes: see unlink.hpp. `n` zeroed elements, or those of a range.
-  template <std::integral Integer>
+  template <detail::IntegerLike Integer>
   static Array create(std::string_view name, Integer n) {
     return named(name, detail::NameUse::create, detail::checked_size(n), nullptr);
   }
@@ -132,7 +132,7 @@ class Array {
   static Array create(std::string_view name, R&& range) { return named(name, detail::NameUse::create, range); }
   static Array create(std::string_view name, std::initializer_list<T> list) { return named(name, detail::NameUse::create, list); }
   static Array open(std::string_view name) { return named(name, detail::NameUse::open, 0, nullptr); }
-  template <std::integral Integer>
+  template <detail::IntegerLike Integer>
   static Array open_or_create(std::string_view name, Integer n) {
     return named(name, detail::NameUse::open_or_create, detail::checked_size(n), nullptr);
   }

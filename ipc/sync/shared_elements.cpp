@@ -10,6 +10,14 @@
 #include "ipc/sync/elements.hpp"
 
 namespace ipc::detail {
+namespace {
+
+template <class Integer>
+[[noreturn]] void refuse(Integer index, std::size_t size) {
+  throw std::out_of_range("Index " + std::to_string(index) + " of an array of " + std::to_string(size) + " elements.");
+}
+
+}  // namespace
 
 SharedElements::SharedElements(std::uint64_t tag, std::size_t element_size, std::size_t count) : count_(count) {
   data_ = behind_head(shm::Heap::instance().make({shm::Kind::data, room_for_elements(element_size, count), 0}, [&](std::byte* at) {
@@ -28,9 +36,8 @@ SharedElements SharedElements::decode(Reader& reader, std::uint64_t tag, std::si
   return SharedElements(block);
 }
 
-void refuse_index(std::ptrdiff_t index, std::size_t size) {
-  throw std::out_of_range("Index " + std::to_string(index) + " of an array of " + std::to_string(size) + " elements.");
-}
+void refuse_index(std::size_t index, std::size_t size) { refuse(index, size); }
+void refuse_index(std::ptrdiff_t index, std::size_t size) { refuse(index, size); }
 
 void refuse_update() {
   throw UsageError("The value has changed in each of " + std::to_string(most_update_runs) +

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <numeric>
 #include <ranges>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include <ipc/error.hpp>
@@ -147,4 +150,26 @@ TEST_CASE("Array: a guard holds on though the handle that it came from is gone")
   guard = handles.front().lock();
   handles.reserve(handles.capacity() + 1);  // Which moves it.
   REQUIRE(guard[2] == 2);
+}
+
+TEST_CASE("Array: whatever becomes an integer by itself is an index and a length") {
+  enum Colour { red, green, colours };
+  struct Second {
+    operator std::size_t() const { return 1; }
+  };
+  const RawArray<int> counts(colours);
+  REQUIRE(counts.size() == 2);
+  counts[green] = 5;
+  REQUIRE(counts[Second()] == 5);
+  REQUIRE(counts[true] == 5);
+  REQUIRE(counts['\1'] == 5);
+  REQUIRE(Array<int>(colours).size() == 2);
+  REQUIRE(Array<int>(colours, Lock()).size() == 2);
+  static_assert(!std::is_constructible_v<Array<int>, double>);
+}
+
+TEST_CASE("Array: what is wrong is named as it was given, however large") {
+  const RawArray<int> raw(3);
+  REQUIRE_THROWS_WITH(raw[SIZE_MAX], test::has_text("Index " + std::to_string(SIZE_MAX)));
+  REQUIRE_THROWS_WITH(raw[-4], test::has_text("Index -4"));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -58,23 +59,32 @@ std::uint64_t elements_tag() {
   return tag;
 }
 
+/// What is an integer, or becomes one by itself: characters and unscoped enumerations as well; nothing with a fraction.
+template <class T>
+concept IntegerLike = requires(const T& t) {
+  { +t } -> std::integral;
+};
+
+[[noreturn]] void refuse_index(std::size_t index, std::size_t size);
 [[noreturn]] void refuse_index(std::ptrdiff_t index, std::size_t size);
 
 /// Signed indexes: negative ones count from the end. Throws `std::out_of_range`.
-template <class Integer>
-std::size_t resolve_index(Integer index, std::size_t size) {
+template <IntegerLike Integer>
+std::size_t resolve_index(const Integer& given, std::size_t size) {
+  const auto index = +given;
   if (std::cmp_greater_equal(index, 0)) {
     if (std::cmp_less(index, size)) return static_cast<std::size_t>(index);
-  } else if (const auto at = static_cast<std::ptrdiff_t>(index) + static_cast<std::ptrdiff_t>(size); at >= 0) {
-    return static_cast<std::size_t>(at);
+    refuse_index(static_cast<std::size_t>(index), size);
   }
+  if (const auto at = static_cast<std::ptrdiff_t>(index) + static_cast<std::ptrdiff_t>(size); at >= 0) return static_cast<std::size_t>(at);
   refuse_index(static_cast<std::ptrdiff_t>(index), size);
 }
 
 /// A length given as any integer. Throws `std::invalid_argument` for a negative one.
-template <class Integer>
-std::size_t checked_size(Integer n) {
-  if (std::is_signed_v<Integer> && n < Integer{0}) throw std::invalid_argument("An array cannot have " + std::to_string(n) + " elements.");
+template <IntegerLike Integer>
+std::size_t checked_size(const Integer& given) {
+  const auto n = +given;
+  if (std::cmp_less(n, 0)) throw std::invalid_argument("An array cannot have " + std::to_string(n) + " elements.");
   return static_cast<std::size_t>(n);
 }
 
