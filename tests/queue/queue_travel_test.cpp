@@ -2,6 +2,8 @@
 #include <ipc/queue.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -172,6 +174,25 @@ TEST_CASE("Queue: an item that can only be moved is the caller's again when put 
   REQUIRE_THROWS_AS(large.put(std::move(too_many)), EncodingError);
   too_many.at(258).send(1);
   REQUIRE(too_many.at(259).recv<int>() == 1);
+}
+
+TEST_CASE("Queue: put_many takes what a range makes or moves out, though it can only be moved") {
+  const Queue<Connection> queue;
+  std::vector<Connection> ends;
+  for (int i = 0; i < 3; ++i) {
+    auto [one, other] = Pipe();
+    ends.push_back(std::move(one));
+    ends.push_back(std::move(other));
+  }
+  queue.put_many(std::ranges::subrange(std::make_move_iterator(ends.begin()), std::make_move_iterator(ends.begin() + 2)));
+  queue.put_many(std::views::iota(2, 6) | std::views::transform([&](int i) { return std::move(ends.at(static_cast<std::size_t>(i))); }));
+  REQUIRE(queue.qsize() == 6);
+  for (int i = 0; i < 3; ++i) {
+    Connection one = queue.get();
+    Connection other = queue.get();
+    one.send(i);
+    REQUIRE(other.recv<int>() == i);
+  }
 }
 
 TEST_CASE("Queue: when the socket is full of descriptors, put waits for room in it, and says Full") {

@@ -211,7 +211,8 @@ void put_range(R&& items, Put put) {
         },
         flush);
   } else {
-    // The elements of a container that the caller gives up are given up; those that a view looks at are not.
+    // Elements that a range makes, or moves out, are given up, and so are those of a container that the caller gives up; those that
+    // a view looks at are not.
     constexpr bool given_up = !std::is_lvalue_reference_v<R> && !std::ranges::view<std::remove_cvref_t<R>>;
     struct End {
       std::size_t bytes;
@@ -240,11 +241,13 @@ void put_range(R&& items, Put put) {
           // left to the item before it.
           const bool shares = !writer->fds().empty();
           if (ends.size() == most_put_items || writer->size() >= most_put_bytes || shares) flush();
-          if constexpr (given_up && std::is_same_v<std::remove_cvref_t<decltype(element)>, T>) {
-            auto& surrendered = element;  // Given up with its container, though it is an lvalue.
+          using Element = decltype(element);
+          constexpr bool surrenders = given_up || !std::is_lvalue_reference_v<Element>;
+          if constexpr (surrenders && std::is_same_v<std::remove_cvref_t<Element>, T>) {
+            auto& surrendered = element;  // It may be an lvalue.
             encode_item<T>(*writer, std::move(surrendered));
           } else {
-            const T& exact = element;
+            const T& exact = std::forward<Element>(element);
             encode_item<T>(*writer, exact);
           }
           ends.push_back({writer->size(), writer->fds().size()});
