@@ -154,8 +154,8 @@ struct Codec {
         "ipc: a view or iterator (string_view, span, reference_wrapper, initializer_list...) cannot be sent, the other process has other "
         "memory: send the std::string or container it looks at");
     static_assert(rule != Rule::none,
-                  "ipc: this type cannot be sent: it is neither trivially copyable, nor a standard container of sendable values, nor a "
-                  "shared handle. "
+                  "ipc: this type cannot be sent: it is neither copyable and trivially so, nor a standard container of sendable values, "
+                  "nor a shared handle. "
                   "Give it `template <class Archive> void serialize(Archive& ar, unsigned) { ar & member & ...; }`");
   }
 };
