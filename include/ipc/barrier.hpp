@@ -29,7 +29,8 @@ struct BarrierState;
 class Barrier {
  public:
   /// `action` is run by the last one to come, before the others go on, and must not use the barrier. `timeout` is for waits
-  /// without a time of their own. Throws `std::invalid_argument` unless `parties` is positive, `std::system_error`.
+  /// without a time of their own. Throws `std::invalid_argument` unless `parties` is positive and at most a million,
+  /// `std::system_error`.
   explicit Barrier(int parties, std::function<void()> action = {}, detail::TimeLimit timeout = {});
   /// A named one for unrelated processes: see unlink.hpp. The time-out is its maker's. An action is code of one program: it
   /// runs when a handle that was given one is the last to come, so all programs are to give theirs.

@@ -191,8 +191,14 @@ void BarrierState::reset() {
 
 namespace {
 
+/// Each has its place in memory from the beginning.
+constexpr int most_parties = 1'000'000;
+
 std::uint32_t checked_parties(int parties) {
   if (parties < 1) throw std::invalid_argument("A barrier needs at least one party, not " + std::to_string(parties) + ".");
+  if (parties > most_parties) {
+    throw std::invalid_argument("A barrier has at most " + std::to_string(most_parties) + " parties, not " + std::to_string(parties) + ".");
+  }
   return static_cast<std::uint32_t>(parties);
 }
 

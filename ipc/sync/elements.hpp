@@ -3,7 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include "ipc/shm/heap.hpp"
@@ -21,9 +22,12 @@ inline constexpr std::size_t elements_head_size = shm::cache_line;
 static_assert(sizeof(ElementsHead) <= elements_head_size && std::is_standard_layout_v<ElementsHead> &&
               std::is_trivially_destructible_v<ElementsHead>);
 
-/// With the head. Throws `std::bad_array_new_length`.
+/// With the head. Throws `std::invalid_argument`.
 inline std::size_t room_for_elements(std::size_t element_size, std::size_t count) {
-  if (count > (std::size_t{1} << 62) / element_size) throw std::bad_array_new_length();
+  if (count > (std::size_t{1} << 62) / element_size) {
+    throw std::invalid_argument("An array cannot have " + std::to_string(count) + " elements of " + std::to_string(element_size) +
+                                " bytes.");
+  }
   return elements_head_size + element_size * count;
 }
 

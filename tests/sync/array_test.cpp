@@ -172,4 +172,6 @@ TEST_CASE("Array: what is wrong is named as it was given, however large") {
   const RawArray<int> raw(3);
   REQUIRE_THROWS_WITH(raw[SIZE_MAX], test::has_text("Index " + std::to_string(SIZE_MAX)));
   REQUIRE_THROWS_WITH(raw[-4], test::has_text("Index -4"));
+  REQUIRE_THROWS_AS(Array<double>(SIZE_MAX), std::invalid_argument);
+  REQUIRE_THROWS_WITH(RawArray<double>(SIZE_MAX), test::has_text(std::to_string(SIZE_MAX) + " elements of 8 bytes"));
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <stdexcept>
 
 #include <ipc/error.hpp>
@@ -56,6 +57,13 @@ TEST_CASE("Barrier: its time-out may be any duration, or none") {
     REQUIRE(endless.wait() == 1);
     REQUIRE(child.wait() == 0);
   }
+}
+
+TEST_CASE("Barrier: a number of parties that nobody can have is refused before any memory is") {
+  REQUIRE_THROWS_AS(Barrier(std::numeric_limits<int>::max()), std::invalid_argument);
+  REQUIRE_THROWS_AS(Barrier(1'000'001), std::invalid_argument);
+  REQUIRE_THROWS_AS(Barrier::create("no-name", 1'000'001), std::invalid_argument);
+  REQUIRE(Barrier(20'000).parties() == 20'000);
 }
 
 TEST_CASE("Barrier: what the action throws reaches its caller, and the others find it broken") {
