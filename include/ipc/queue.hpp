@@ -99,6 +99,8 @@ class BasicQueue : public detail::QueueHandle {
 
   /// Waits for an item. These throw `ShutDown` when the queue has been shut down and everything has been taken;
   /// `UsageError` when this process has closed the queue; `EncodingError` when the item cannot be decoded (it is gone then).
+  /// `std::system_error` when this process has no memory, or no descriptors, for it: a shared handle in it may need one for the
+  /// way and one to keep. The item stays when there is none to receive it with, and is gone when the second is missing.
   T get() const { return *get_by(detail::Deadline::never()); }
   /// Throws `Empty` when there is no item in time.
   template <class Rep, class Period>
