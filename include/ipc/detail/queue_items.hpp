@@ -241,13 +241,13 @@ void put_range(R&& items, Put put) {
           // left to the item before it.
           const bool shares = !writer->fds().empty();
           if (ends.size() == most_put_items || writer->size() >= most_put_bytes || shares) flush();
-          using Element = decltype(element);
-          constexpr bool surrenders = given_up || !std::is_lvalue_reference_v<Element>;
-          if constexpr (surrenders && std::is_same_v<std::remove_cvref_t<Element>, T>) {
+          using Given = decltype(element);
+          constexpr bool surrenders = given_up || !std::is_lvalue_reference_v<Given>;
+          if constexpr (surrenders && std::is_same_v<std::remove_cvref_t<Given>, T>) {
             auto& surrendered = element;  // It may be an lvalue.
             encode_item<T>(*writer, std::move(surrendered));
           } else {
-            const T& exact = std::forward<Element>(element);
+            const T& exact = std::forward<Given>(element);
             encode_item<T>(*writer, exact);
           }
           ends.push_back({writer->size(), writer->fds().size()});
