@@ -142,7 +142,7 @@ class Value {
   const detail::LockHandle& get_lock() const noexcept { return lock_; }
 
   T exchange(T value) const requires lock_free { return atomic().exchange(value); }
-  /// As `std::atomic`: on failure `expected` becomes what was found.
+  /// As `std::atomic`: on failure `expected` becomes what was found. Padding is not compared, where the compiler can clear it (GCC).
   bool compare_exchange(T& expected, T desired) const requires lock_free {
     return detail::compare_exchange(raw_.value(), expected, desired);
   }

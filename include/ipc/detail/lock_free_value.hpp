@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <type_traits>
@@ -12,23 +14,46 @@
 
 namespace ipc::detail {
 
+/// The integer that is as large.
+template <std::size_t size>
+struct WordOfSize;
+template <>
+struct WordOfSize<1> {
+  using Type [[gnu::may_alias]] = std::uint8_t;
+};
+template <>
+struct WordOfSize<2> {
+  using Type [[gnu::may_alias]] = std::uint16_t;
+};
+template <>
+struct WordOfSize<4> {
+  using Type [[gnu::may_alias]] = std::uint32_t;
+};
+template <>
+struct WordOfSize<8> {
+  using Type [[gnu::may_alias]] = std::uint64_t;
+};
+
 /// A shared T as it was found, with every byte: whether it is so still is asked of its padding as well, which is not part of the
-/// value, and which a copy of a T need not have.
+/// value, and which a copy of a T need not have. In shared memory a T is aligned as the word.
 template <class T>
 class FoundValue {
  public:
-  explicit FoundValue(T& shared) noexcept : shared_(&shared) { __atomic_load(shared_, found(), __ATOMIC_SEQ_CST); }
-  const T& value() const noexcept { return *reinterpret_cast<const T*>(bytes_); }
+  explicit FoundValue(T& shared) noexcept
+      : shared_(reinterpret_cast<Word*>(std::addressof(shared))), found_(__atomic_load_n(shared_, __ATOMIC_SEQ_CST)) {}
+  T value() const noexcept { return std::bit_cast<T>(found_); }
   /// False when it was changed meanwhile; it is found anew then.
-  bool replace(T& by) noexcept {
-    return __atomic_compare_exchange(shared_, found(), std::addressof(by), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  bool replace(const T& by) noexcept {
+    Word next;
+    std::memcpy(&next, std::addressof(by), sizeof next);
+    return __atomic_compare_exchange_n(shared_, &found_, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   }
 
  private:
-  T* found() noexcept { return reinterpret_cast<T*>(bytes_); }
+  using Word = typename WordOfSize<sizeof(T)>::Type;
 
-  T* shared_;
-  alignas(T) std::byte bytes_[sizeof(T)];
+  Word* shared_;
+  Word found_;
 };
 
 /// Whether two are equal byte by byte but for their padding. (Where the compiler cannot tell which bytes that is, with it.)
@@ -48,8 +73,9 @@ bool compare_exchange(T& shared, T& expected, T& desired) noexcept {
     return std::atomic_ref<T>(shared).compare_exchange_strong(expected, desired);
   FoundValue<T> found(shared);
   do {
-    if (!same_bytes(found.value(), expected)) {
-      std::memcpy(std::addressof(expected), std::addressof(found.value()), sizeof(T));
+    const T value = found.value();
+    if (!same_bytes(value, expected)) {
+      std::memcpy(std::addressof(expected), std::addressof(value), sizeof(T));
       return false;
     }
   } while (!found.replace(desired));
