@@ -23,7 +23,7 @@ enum class LockOutcome {
 
 /// How many the calling thread holds. When a thread dies, the kernel goes through 2048 of them, and leaves the others held for ever
 /// (ROBUST_LIST_LIMIT). The library itself holds a few at a time; users are kept to fewer (sync/lock.cpp).
-[[gnu::tls_model("initial-exec")]] inline constinit thread_local std::uint32_t robust_mutexes_held = 0;
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local std::int32_t robust_mutexes_held = 0;
 
 /// A mutex that lies in shared memory and outlives whoever holds it: when a thread dies holding it, the kernel gives it to
 /// the next, who is told (`acquired_after_death`). Owned by a thread, not by a process: after fork the child owns nothing.

@@ -133,7 +133,7 @@ bool LockState::recovered() const noexcept {
 namespace detail {
 namespace {
 
-constexpr std::uint32_t most_held = 2000;
+constexpr std::int32_t most_held = 2000;
 
 /// Not for the library's own locks, which must not fail.
 void require_few_held(const sync::LockState& wanted) {
