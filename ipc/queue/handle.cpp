@@ -157,6 +157,8 @@ WaitHook QueueHandle::ipc_wait_hook() const {
   return hook;
 }
 
+bool QueueHandle::ipc_ready() const noexcept { return core_->ready(); }
+
 std::size_t QueueHandle::put_some(std::span<const OutgoingItem> items, Deadline deadline) const { return core_->put(items, deadline); }
 std::size_t QueueHandle::get_some(ItemSink& sink, std::size_t most, Deadline deadline) const { return core_->get(sink, most, deadline); }
 std::size_t QueueHandle::put_some(const OutgoingRow& row, Deadline deadline) const { return core_->put(row, deadline); }

@@ -133,6 +133,8 @@ class QueueHandle {
   int fileno() const;
   /// For `ipc::wait`.
   WaitHook ipc_wait_hook() const;
+  /// For those who go through the queue and have other things to do: whether `get` would not wait.
+  bool ipc_ready() const noexcept;
 
   /// Whether both are handles of the same queue.
   friend bool operator==(const QueueHandle&, const QueueHandle&) = default;
