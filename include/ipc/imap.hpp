@@ -18,6 +18,7 @@
 
 #include <ipc/detail/deadline.hpp>
 #include <ipc/detail/imap_job.hpp>
+#include <ipc/detail/input_range.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/progress_bar.hpp>
 #include <ipc/detail/result_iterator.hpp>
@@ -58,8 +59,8 @@ concept TellsIfReady = requires(const std::remove_reference_t<Input>& input) {
 template <detail::Spread S, class F, class E, class Input>
 class ImapResults {
   using Job = detail::ImapJob<S, F, E>;
-  using Iterator = decltype(std::begin(std::declval<Input&>()));
-  using Sentinel = decltype(std::end(std::declval<Input&>()));
+  using Iterator = detail::RangeIterator<Input>;
+  using Sentinel = detail::RangeSentinel<Input>;
 
  public:
   using value_type = typename Job::R;
@@ -156,8 +157,8 @@ class ImapResults {
     void pull_one() {
       try {
         if (!position) {
-          position.emplace(std::begin(input));
-          last.emplace(std::end(input));
+          position.emplace(detail::begin_of(input));
+          last.emplace(detail::end_of(input));
         } else {
           ++*position;
         }

@@ -18,6 +18,7 @@
 #include <ipc/async_result.hpp>
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/imap_job.hpp>
+#include <ipc/detail/input_range.hpp>
 #include <ipc/detail/map_job.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/progress_bar.hpp>
@@ -270,7 +271,7 @@ class Pool {
   auto map_waiting(F f, Range& xs, const MapOptions& options) {
     using E = detail::RangeElement<Range>;
     if constexpr (detail::is_indexable_v<Range>) {
-      return run_map<S, F, E>(std::move(f), detail::IndexedView(std::begin(xs), std::end(xs)), options);
+      return run_map<S, F, E>(std::move(f), detail::IndexedView(detail::begin_of(xs), detail::end_of(xs)), options);
     } else {
       return run_map<S, F, E>(std::move(f), list_of<E>(xs), options);
     }

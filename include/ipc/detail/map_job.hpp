@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <iterator>
-#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -16,6 +14,7 @@
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/codec.hpp>
 #include <ipc/detail/encoded.hpp>
+#include <ipc/detail/input_range.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/result_job.hpp>
 #include <ipc/detail/throw_probe.hpp>
@@ -275,43 +274,5 @@ class MapJob final : public MapJobBase<MapResult<S, F, E>> {
   Encoded callable_;
   EncodedList elements_;
 };
-
-/// The elements of somebody else's range, which outlives the view.
-template <class Iterator>
-class IndexedView {
- public:
-  IndexedView(Iterator first, Iterator last) : first_(first), size_(static_cast<std::size_t>(last - first)) {}
-  std::size_t size() const noexcept { return size_; }
-  decltype(auto) operator[](std::size_t i) const { return first_[static_cast<std::iter_difference_t<Iterator>>(i)]; }
-  /// Where they lie, if side by side.
-  auto data() const noexcept requires std::contiguous_iterator<Iterator> { return std::to_address(first_); }
-
- private:
-  Iterator first_;
-  std::size_t size_;
-};
-
-template <class Range>
-using RangeIterator = std::decay_t<decltype(std::begin(std::declval<Range&>()))>;
-
-/// What an iterator gives. One that has only what a range-based for needs does not say it.
-template <class Iterator>
-struct IteratorElement {
-  using type = std::remove_cvref_t<decltype(*std::declval<Iterator&>())>;
-};
-template <class Iterator>
-requires requires { typename std::iter_value_t<Iterator>; }
-struct IteratorElement<Iterator> {
-  using type = std::iter_value_t<Iterator>;
-};
-
-/// What a worker gets of it.
-template <class Range>
-using RangeElement = SentAs<typename IteratorElement<RangeIterator<Range>>::type>;
-
-template <class Range>
-inline constexpr bool is_indexable_v = std::random_access_iterator<RangeIterator<Range>>&&
-    std::is_same_v<RangeIterator<Range>, std::decay_t<decltype(std::end(std::declval<Range&>()))>>&&
-        std::is_lvalue_reference_v<decltype(*std::begin(std::declval<Range&>()))>;
 
 }  // namespace ipc::detail
