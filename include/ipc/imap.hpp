@@ -40,7 +40,8 @@ concept TellsIfReady = requires(const std::remove_reference_t<Input>& input) {
 }  // namespace detail
 
 /// What `Pool::imap` and `imap_unordered` return: the results as they come, once. Elements are pulled from the input only
-/// as fast as results are taken, so an endless input is fine; an input passed as an lvalue must outlive this object.
+/// as fast as results are taken, so an endless input is fine; an input passed as an lvalue must outlive this object, a container
+/// that is an rvalue has its elements moved out of it.
 /// Destroying it gives the rest up. Move-only; one thread at a time. Once the pool is closed nothing more is pulled: after the
 /// results of what was, `next` throws `UsageError` for the elements that came too late, and it ends.
 ///
@@ -163,7 +164,7 @@ class ImapResults {
           ++*position;
         }
         if (*position != *last)
-          batch.elements.emplace_back(**position);
+          batch.elements.emplace_back(detail::pass_element<Input>(**position));
         else
           exhausted = true;
       } catch (...) {
@@ -178,7 +179,7 @@ class ImapResults {
       const std::size_t whole = exhausted ? size : size - size % job->chunksize();
       if (whole == 0 && !batch.error) return;
       typename Job::Batch rest;
-      for (std::size_t i = whole; i < size; ++i) rest.elements.emplace_back(std::move(batch.elements[i]));
+      for (std::size_t i = whole; i < size; ++i) rest.elements.emplace_back(static_cast<E&&>(batch.elements[i]));
       for (std::size_t i = whole; i < size; ++i) batch.elements.pop_back();
       submit(std::exchange(batch, std::move(rest)));
     }

@@ -151,16 +151,16 @@ class Pool {
   }
 
   /// `f` of each element, in the order of the elements. If any throws, the first exception to arrive is thrown, once all
-  /// are done. The range is read while this waits.
+  /// are done. The range is read while this waits; of a container that is an rvalue, what can be sent only by moving is moved.
   template <class F, class Range>
   auto map(F f, Range&& xs, MapOptions options = {}) {
-    return map_waiting<detail::Spread::no>(std::move(f), xs, options);
+    return map_waiting<detail::Spread::no>(std::move(f), std::forward<Range>(xs), options);
   }
   template <class F, class T>
   auto map(F f, std::initializer_list<T> xs, MapOptions options = {}) {
     return map_waiting<detail::Spread::no>(std::move(f), xs, options);
   }
-  /// As `map`, without waiting: the elements are copied.
+  /// As `map`, without waiting: the elements are copied, or moved out of a container that is an rvalue.
   template <class F, class Range>
   auto map_async(F f, Range&& xs, MapOptions options = {}) {
     return map_copying<detail::Spread::no>(std::move(f), std::forward<Range>(xs), options);
@@ -172,7 +172,7 @@ class Pool {
   /// As `map`, for elements that are tuples or pairs: `f` gets their parts as arguments.
   template <class F, class Range>
   auto starmap(F f, Range&& xs, MapOptions options = {}) {
-    return map_waiting<detail::Spread::yes>(std::move(f), xs, options);
+    return map_waiting<detail::Spread::yes>(std::move(f), std::forward<Range>(xs), options);
   }
   template <class F, class T>
   auto starmap(F f, std::initializer_list<T> xs, MapOptions options = {}) {
@@ -268,12 +268,16 @@ class Pool {
   }
 
   template <detail::Spread S, class F, class Range>
-  auto map_waiting(F f, Range& xs, const MapOptions& options) {
-    using E = detail::RangeElement<Range>;
-    if constexpr (detail::is_indexable_v<Range>) {
-      return run_map<S, F, E>(std::move(f), detail::IndexedView(detail::begin_of(xs), detail::end_of(xs)), options);
+  auto map_waiting(F f, Range&& xs, const MapOptions& options) {
+    using Plain = std::remove_reference_t<Range>;
+    using E = detail::RangeElement<Plain>;
+    if constexpr (!detail::is_indexable_v<Plain>) {
+      return run_map<S, F, E>(std::move(f), list_of<E>(std::forward<Range>(xs)), options);
+    } else if constexpr (detail::gives_elements_v<Range> && detail::moves_when_sent_v<E>) {
+      const auto moved = [](auto at) { return std::move_iterator(at); };
+      return run_map<S, F, E>(std::move(f), detail::IndexedView(moved(detail::begin_of(xs)), moved(detail::end_of(xs))), options);
     } else {
-      return run_map<S, F, E>(std::move(f), list_of<E>(xs), options);
+      return run_map<S, F, E>(std::move(f), detail::IndexedView(detail::begin_of(xs), detail::end_of(xs)), options);
     }
   }
   template <detail::Spread S, class F, class E, class Input>
@@ -305,7 +309,7 @@ class Pool {
     if constexpr (std::is_same_v<std::remove_cvref_t<Range>, Input>)
       input = std::forward<Range>(xs);
     else
-      input = list_of<E>(xs);
+      input = list_of<E>(std::forward<Range>(xs));
     const std::size_t chunk = even_chunk(input.size());
     using Job = detail::MapJob<S, F, E, Input>;
     auto job = std::make_shared<Job>(std::move(f), std::move(input), terms_from(options), options.chunksize, chunk);
@@ -314,9 +318,9 @@ class Pool {
     return AsyncResult<Result>(core_, std::move(job));
   }
   template <class E, class Range>
-  static std::vector<E> list_of(Range& xs) {
+  static std::vector<E> list_of(Range&& xs) {
     std::vector<E> list;
-    for (auto&& x : xs) list.emplace_back(x);
+    for (auto&& x : xs) list.emplace_back(detail::pass_element<Range>(std::forward<decltype(x)>(x)));
     return list;
   }
 

@@ -1,9 +1,16 @@
-// What goes into maps and comes out of them: ranges and elements of every kind.
+// What goes into maps and comes out of them: ranges and elements of every kind, those that can only be moved among them.
 
 #include <ipc/pool.hpp>
 
+#include <deque>
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include <ipc/connection.hpp>
 
 #include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
@@ -19,11 +26,32 @@ inline auto end(const ThreeNumbers& range) { return range.all.end(); }
 
 }  // namespace ipc::test::found
 
+using ipc::Connection;
 using ipc::Pool;
 using namespace ipc::test;
 
 namespace {
 
+int take(std::unique_ptr<int> x) { return *x; }
+int receive(Connection from) { return from.recv<int>(); }
+int receive_more(int more, Connection from) { return from.recv<int>() + more; }
+
+std::vector<std::unique_ptr<int>> pointers(int n) {
+  std::vector<std::unique_ptr<int>> all;
+  for (const int x : numbers(n)) all.push_back(std::make_unique<int>(x));
+  return all;
+}
+/// The ends of pipes through which 0, 1, 2… come.
+template <class Container>
+Container connections(int n) {
+  Container all;
+  for (const int x : numbers(n)) {
+    auto [receiver, sender] = ipc::Pipe(false);
+    sender.send(x);
+    all.push_back(std::move(receiver));
+  }
+  return all;
+}
 template <class Results>
 auto collected(Results results) {
   std::vector<typename Results::value_type> all;
@@ -39,4 +67,32 @@ TEST_CASE("pool: maps take ranges as a loop does, with begin and end beside them
   CHECK(pool.map(square, found::ThreeNumbers()) == expected);
   CHECK(pool.map_async(square, found::ThreeNumbers()).get() == expected);
   CHECK(collected(pool.imap(square, found::ThreeNumbers())) == expected);
+}
+
+TEST_CASE("pool: a range that is given away gives its elements away") {
+  Pool pool(2);
+  CHECK(pool.map(take, pointers(5)) == numbers(5));
+  CHECK(pool.map_async(take, pointers(5)).get() == numbers(5));
+  CHECK(collected(pool.imap(take, pointers(5), {.chunksize = 2})) == numbers(5));
+  const std::size_t chunksize = GENERATE(0, 1, 3);
+  CHECK(pool.map(receive, connections<std::vector<Connection>>(5), {.chunksize = chunksize}) == numbers(5));
+  CHECK(pool.map(receive, connections<std::list<Connection>>(5), {.chunksize = chunksize}) == numbers(5));
+  CHECK(pool.map_async(receive, connections<std::vector<Connection>>(5), {.chunksize = chunksize}).get() == numbers(5));
+  CHECK(pool.map_async(receive, connections<std::deque<Connection>>(5), {.chunksize = chunksize}).get() == numbers(5));
+  CHECK(collected(pool.imap(receive, connections<std::vector<Connection>>(5), {.chunksize = chunksize})) == numbers(5));
+  std::vector<std::pair<int, Connection>> pairs;
+  for (Connection& connection : connections<std::vector<Connection>>(3)) pairs.emplace_back(10, std::move(connection));
+  CHECK(pool.starmap(receive_more, std::move(pairs)) == std::vector<int>{10, 11, 12});
+}
+
+TEST_CASE("pool: what belongs to somebody else is not moved from") {
+  Pool pool(2);
+  const auto size = [](const std::string& s) { return s.size(); };
+  const std::vector<std::string> before(3, std::string(100, 'x'));
+  const std::vector<std::size_t> sizes(3, 100);
+  auto texts = before;
+  CHECK(collected(pool.imap(size, texts)) == sizes);
+  CHECK(collected(pool.imap(size, std::span(texts))) == sizes);
+  CHECK(pool.map_async(size, std::span(texts)).get() == sizes);
+  CHECK(texts == before);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -78,6 +79,20 @@ consteval Rule rule_of() {
   }
 }
 
+/// Whether sending leaves the handle as it is; the others give away what they hold.
+template <class T>
+concept LeftBySending = requires(const T& value, Writer& writer) {
+  value.ipc_encode(writer);
+};
+/// Whether a T can be sent only as an rvalue: such a handle, or something made of them. Wrong for nothing but classes of the user's.
+template <class T>
+inline constexpr bool moves_when_sent_v = HasOwnCodec<T> && !LeftBySending<T>;
+template <template <class...> class C, class... Parts>
+inline constexpr bool moves_when_sent_v<C<Parts...>> =
+    HasOwnCodec<C<Parts...>> ? !LeftBySending<C<Parts...>> : (moves_when_sent_v<Parts> || ...);
+template <class T, std::size_t N>
+inline constexpr bool moves_when_sent_v<std::array<T, N>> = moves_when_sent_v<T>;
+
 template <class T>
 struct Codec {
   static constexpr Rule rule = rule_of<T>();
@@ -95,8 +110,7 @@ struct Codec {
     if constexpr (rule == Rule::function) {
       writer.raw(to_code_pointer(value));
     } else if constexpr (rule == Rule::own_codec) {
-      constexpr bool leaves_it = requires(const T& t) { t.ipc_encode(writer); };
-      static_assert(leaves_it || !std::is_lvalue_reference_v<U>, "ipc: this handle moves when it is sent: pass it with std::move");
+      static_assert(LeftBySending<T> || !std::is_lvalue_reference_v<U>, "ipc: this handle moves when it is sent: pass it with std::move");
       value.ipc_encode(writer);
     } else if constexpr (rule == Rule::serialize) {
       OutputArchive archive(writer);

@@ -62,7 +62,7 @@ class ImapJob final : public Job {
       if constexpr (encodes_user_code)
         items_.emplace_back();
       else
-        items_.emplace_back(std::move(element));
+        items_.emplace_back(static_cast<E&&>(element));
     }
     for (Encoded& chunk : batch.encoded) encoded_.push_back(std::move(chunk));
     if (batch.error) {
@@ -134,16 +134,17 @@ class ImapJob final : public Job {
     const std::size_t first = static_cast<std::size_t>(tasks.first) * chunksize_;
     return {first, std::min(chunksize_, end() - first)};
   }
+  /// Those that are encoded beforehand are ours, and only once.
   template <class Position>
   void encode_elements(Position at, std::size_t count, Writer& out) const {
     out.raw(token_of_thunk<&imap_thunk<S, F, E>>());
     encode_callable(out, f_);
     out.raw(std::uint64_t{count});
     for (; count != 0; ++at, --count) {
-      if constexpr (std::is_same_v<std::decay_t<decltype(*at)>, Item>)
-        encode_element<E>(out, std::as_const(*at->element));
+      if constexpr (encodes_user_code)
+        encode_element<E>(out, static_cast<E&&>(*at));
       else
-        encode_element<E>(out, static_cast<const E&>(*at));
+        encode_element<E>(out, std::as_const(*at->element));
     }
   }
   static What decode_outcome(Reader& in) {

@@ -77,4 +77,30 @@ template <class Range>
 inline constexpr bool is_indexable_v = std::random_access_iterator<RangeIterator<Range>>&&
     std::is_same_v<RangeIterator<Range>, RangeSentinel<Range>>&& std::is_lvalue_reference_v<RangeReference<Range>>;
 
+template <class Range>
+consteval bool gives_elements() {
+  if constexpr (std::is_reference_v<Range>) {
+    return false;
+  } else if constexpr (requires { typename RangeReference<const Range>; }) {
+    using Given = std::remove_reference_t<RangeReference<Range>>;
+    return !std::is_const_v<Given> && std::is_same_v<RangeReference<Range>, Given&> &&
+           std::is_same_v<RangeReference<const Range>, const Given&>;
+  } else {
+    return false;
+  }
+}
+/// Whether a range that was passed as `Range&&` was given away together with its elements: an rvalue, and a container rather than a
+/// view, whose elements would be somebody else's. A container that is const has const elements; a view does not mind.
+template <class Range>
+inline constexpr bool gives_elements_v = gives_elements<Range>();
+
+/// An element of a range that was passed as `Range&&`, as it is to be passed on.
+template <class Range, class Element>
+constexpr decltype(auto) pass_element(Element&& element) noexcept {
+  if constexpr (gives_elements_v<Range>)
+    return std::move(element);
+  else
+    return std::forward<Element>(element);
+}
+
 }  // namespace ipc::detail

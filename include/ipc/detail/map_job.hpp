@@ -140,6 +140,10 @@ template <Spread S, class F, class E, class Input>
 class MapJob final : public MapJobBase<MapResult<S, F, E>> {
   using Base = MapJobBase<MapResult<S, F, E>>;
   static constexpr bool encodes_user_code = runs_user_code_v<E> || ships_user_code_v<F>;
+  // The input is ours, elements and all, and they can be sent in no other way; so each is encoded once.
+  static constexpr bool moves_elements =
+      encodes_user_code && moves_when_sent_v<E> &&
+      (std::is_same_v<Input, std::vector<E>> || std::is_rvalue_reference_v<decltype(std::declval<Input&>()[0])>);
 
  public:
   using R = MapResult<S, F, E>;
@@ -153,11 +157,11 @@ class MapJob final : public MapJobBase<MapResult<S, F, E>> {
         chunksize_(std::min(chunksize, std::max<std::size_t>(size_, 1))) {
     this->terms = wanted;
     const bool automatic = chunksize == 0;
-    if (automatic) chunksize_ = 1;
+    if (automatic) chunksize_ = moves_elements ? std::max<std::size_t>(even_chunk, 1) : 1;
     if constexpr (encodes_user_code) {
       callable_ = Encoded([&](Writer& out) { encode_callable(out, f_); });
-      if (automatic && tasks() > 1) {
-        // A message has one descriptor for all the handles in it, so elements that go separately would each need their own.
+      // A message has one descriptor for all the handles in it, so elements that go separately would each need their own.
+      if (!moves_elements && automatic && tasks() > 1) {
         elements_.push_back([&](Writer& out) { encode_elements(bounds({0, 1}), out); });
         if (elements_.has_fds()) {
           elements_ = EncodedList();
@@ -227,8 +231,10 @@ class MapJob final : public MapJobBase<MapResult<S, F, E>> {
     const std::size_t first = static_cast<std::size_t>(tasks.first) * chunksize_;
     return {first, std::min(first + static_cast<std::size_t>(tasks.count) * chunksize_, size_)};
   }
-  void encode_elements(Bounds at, Writer& out) const {
-    if constexpr (travels_flat<E>() && requires { input_.data(); }) {
+  void encode_elements(Bounds at, Writer& out) {
+    if constexpr (moves_elements) {
+      for (std::size_t i = at.first; i < at.last; ++i) encode_element<E>(out, std::move(input_[i]));
+    } else if constexpr (travels_flat<E>() && requires { input_.data(); }) {
       out.bytes(input_.data() + at.first, (at.last - at.first) * sizeof(E));
     } else {
       for (std::size_t i = at.first; i < at.last; ++i) encode_element<E>(out, static_cast<const E&>(input_[i]));
