@@ -259,7 +259,7 @@ class ImapResults {
 
   void advance() {
     state_->current.reset();
-    state_->current = state_->next(detail::Deadline::never());
+    if (auto result = state_->next(detail::Deadline::never())) state_->current.emplace(std::move(*result));
   }
 
   std::unique_ptr<State> state_;

@@ -305,11 +305,7 @@ class Pool {
   auto map_copying(F f, Range&& xs, const MapOptions& options) {
     using E = detail::RangeElement<std::remove_reference_t<Range>>;
     using Input = std::vector<E>;
-    Input input;
-    if constexpr (std::is_same_v<std::remove_cvref_t<Range>, Input>)
-      input = std::forward<Range>(xs);
-    else
-      input = list_of<E>(std::forward<Range>(xs));
+    Input input = list_of<E>(std::forward<Range>(xs));
     const std::size_t chunk = even_chunk(input.size());
     using Job = detail::MapJob<S, F, E, Input>;
     auto job = std::make_shared<Job>(std::move(f), std::move(input), terms_from(options), options.chunksize, chunk);
@@ -319,9 +315,13 @@ class Pool {
   }
   template <class E, class Range>
   static std::vector<E> list_of(Range&& xs) {
-    std::vector<E> list;
-    for (auto&& x : xs) list.emplace_back(detail::pass_element<Range>(std::forward<decltype(x)>(x)));
-    return list;
+    if constexpr (std::is_same_v<std::remove_cvref_t<Range>, std::vector<E>>) {
+      return std::forward<Range>(xs);
+    } else {
+      std::vector<E> list;
+      for (auto&& x : xs) list.emplace_back(detail::pass_element<Range>(std::forward<decltype(x)>(x)));
+      return list;
+    }
   }
 
   template <class Range, class F>

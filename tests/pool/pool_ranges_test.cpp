@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,6 +33,12 @@ using namespace ipc::test;
 
 namespace {
 
+using Entry = std::pair<const int, std::string>;
+Entry entry_of(int x) {
+  const std::map<int, std::string> table{{x, std::to_string(x)}};
+  return *table.begin();
+}
+std::string text_of(const Entry& entry) { return entry.second; }
 int take(std::unique_ptr<int> x) { return *x; }
 int receive(Connection from) { return from.recv<int>(); }
 int receive_more(int more, Connection from) { return from.recv<int>() + more; }
@@ -60,6 +67,19 @@ auto collected(Results results) {
 }
 
 }  // namespace
+
+TEST_CASE("pool: results and elements may have constant parts, as entries of maps have") {
+  Pool pool(2);
+  const std::vector<Entry> entries{{0, "0"}, {1, "1"}, {2, "2"}};
+  CHECK(pool.map(entry_of, numbers(3)) == entries);
+  CHECK(pool.map_async(entry_of, numbers(3)).get() == entries);
+  CHECK(collected(pool.imap(entry_of, numbers(3))) == entries);
+  CHECK(collected(pool.imap_unordered(entry_of, numbers(1))) == std::vector<Entry>{{0, "0"}});
+  const std::vector<std::string> texts{"0", "1", "2"};
+  CHECK(pool.map(text_of, entries) == texts);
+  CHECK(pool.map_async(text_of, entries).get() == texts);
+  CHECK(pool.map_async(text_of, std::vector<Entry>(entries)).get() == texts);
+}
 
 TEST_CASE("pool: maps take ranges as a loop does, with begin and end beside them") {
   Pool pool(2);

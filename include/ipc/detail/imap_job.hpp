@@ -159,7 +159,7 @@ class ImapJob final : public Job {
     if (std::exchange(item.done, true)) return;
     item.element.reset();
     if (ordered_)
-      item.what = std::move(what);
+      item.what.emplace(std::move(what));
     else
       arrived_.push_back({position, std::move(what)});
   }

@@ -200,7 +200,12 @@ class MapJob final : public MapJobBase<MapResult<S, F, E>> {
       if constexpr (direct && travels_flat<R>()) {
         in.bytes(results_.data() + first, (last - first) * sizeof(R));
       } else {
-        for (std::size_t i = first; i < last; ++i) results_[i] = decode_element<R>(in);
+        for (std::size_t i = first; i < last; ++i) {
+          if constexpr (direct)
+            results_[i] = decode_element<R>(in);
+          else
+            results_[i].emplace(decode_element<R>(in));
+        }
       }
     }
     if (gate.enter()) finish(tasks);
@@ -217,7 +222,7 @@ class MapJob final : public MapJobBase<MapResult<S, F, E>> {
 
  private:
   // Where it can be, results are decoded to where they stay.
-  static constexpr bool direct = std::is_default_constructible_v<Kept<R>> && !std::is_same_v<R, bool>;
+  static constexpr bool direct = std::is_default_constructible_v<Kept<R>> && std::is_move_assignable_v<Kept<R>> && !std::is_same_v<R, bool>;
   using Slot = std::conditional_t<direct, Kept<R>, std::optional<Kept<R>>>;
   // Messages of more than a part of a ring would not travel any better.
   static constexpr std::uint64_t most_together =
