@@ -59,6 +59,15 @@ Container connections(int n) {
   }
   return all;
 }
+/// Has to be encoded, and so has everything beforehand.
+struct IsNot {
+  std::string wanted;
+  bool operator()(bool b) const { return b != (wanted == "yes"); }
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& wanted;
+  }
+};
 template <class Results>
 auto collected(Results results) {
   std::vector<typename Results::value_type> all;
@@ -79,6 +88,19 @@ TEST_CASE("pool: results and elements may have constant parts, as entries of map
   CHECK(pool.map(text_of, entries) == texts);
   CHECK(pool.map_async(text_of, entries).get() == texts);
   CHECK(pool.map_async(text_of, std::vector<Entry>(entries)).get() == texts);
+}
+
+TEST_CASE("pool: every map takes a vector of bool") {
+  Pool pool(2);
+  const std::vector<bool> bits{true, false, true};
+  const std::vector<bool> inverse{false, true, false};
+  const auto invert = [](bool b) { return !b; };
+  CHECK(pool.map(invert, bits) == inverse);
+  CHECK(pool.map_async(invert, bits).get() == inverse);
+  CHECK(collected(pool.imap(invert, bits, {.chunksize = 2})) == inverse);
+  CHECK(collected(pool.imap(invert, std::vector<bool>(bits))) == inverse);
+  CHECK(pool.map(IsNot{"yes"}, bits) == inverse);
+  CHECK(collected(pool.imap(IsNot{"yes"}, bits, {.chunksize = 2})) == inverse);
 }
 
 TEST_CASE("pool: maps take ranges as a loop does, with begin and end beside them") {

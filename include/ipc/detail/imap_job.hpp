@@ -58,7 +58,7 @@ class ImapJob final : public Job {
     const std::size_t first = end();
     const Tasks tasks{first / chunksize_, (batch.elements.size() + chunksize_ - 1) / chunksize_};
     end_.store(first + batch.elements.size(), std::memory_order_relaxed);
-    for (E& element : batch.elements) {
+    for (auto&& element : batch.elements) {
       if constexpr (encodes_user_code)
         items_.emplace_back();
       else
