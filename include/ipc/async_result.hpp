@@ -1,14 +1,15 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <exception>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ipc/detail/completions.hpp>
@@ -27,15 +28,26 @@ struct ResultAccess;
 template <class T>
 inline constexpr bool is_copyable_v = std::is_copy_constructible_v<T>;
 template <class T>
-inline constexpr bool is_copyable_v<std::vector<T>> = is_copyable_v<T>;
-template <class K, class V>
-inline constexpr bool is_copyable_v<std::map<K, V>> = is_copyable_v<V>;
+requires requires {
+  typename T::allocator_type;
+  typename T::value_type;
+}
+inline constexpr bool is_copyable_v<T> = std::is_copy_constructible_v<T> && [] {
+  if constexpr (std::is_same_v<typename T::value_type, T>)
+    return true;
+  else
+    return is_copyable_v<typename T::value_type>;
+}();
+template <class T, std::size_t N>
+inline constexpr bool is_copyable_v<std::array<T, N>> = is_copyable_v<T>;
 template <class T>
 inline constexpr bool is_copyable_v<std::optional<T>> = is_copyable_v<T>;
 template <class A, class B>
 inline constexpr bool is_copyable_v<std::pair<A, B>> = is_copyable_v<A>&& is_copyable_v<B>;
 template <class... T>
 inline constexpr bool is_copyable_v<std::tuple<T...>> = (is_copyable_v<T> && ...);
+template <class... T>
+inline constexpr bool is_copyable_v<std::variant<T...>> = (is_copyable_v<T> && ...);
 }  // namespace detail
 
 /// The outcome, some time, of a call that a pool's worker runs: a value or an exception. A handle: copies mean the same

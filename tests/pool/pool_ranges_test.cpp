@@ -8,7 +8,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ipc/connection.hpp>
@@ -137,4 +139,28 @@ TEST_CASE("pool: what belongs to somebody else is not moved from") {
   CHECK(collected(pool.imap(size, std::span(texts))) == sizes);
   CHECK(pool.map_async(size, std::span(texts)).get() == sizes);
   CHECK(texts == before);
+}
+
+TEST_CASE("pool: results may be containers of what can only be moved, of any kind") {
+  Pool pool(1);
+  const auto entry = pool.apply_async([] {
+    std::unordered_map<int, std::unique_ptr<int>> all;
+    all.emplace(1, std::make_unique<int>(2));
+    return all;
+  });
+  CHECK(*entry.get().at(1) == 2);
+  const auto queue = pool.apply_async([] {
+    std::deque<std::unique_ptr<int>> all;
+    all.push_back(std::make_unique<int>(3));
+    return all;
+  });
+  CHECK(*queue.get().front() == 3);
+  const auto either = pool.apply_async([] { return std::variant<int, std::vector<std::unique_ptr<int>>>(pointers(5)); });
+  CHECK(*std::get<1>(either.get()).at(4) == 4);
+  const auto list = pool.apply_async([] { return connections<std::list<Connection>>(1); });
+  CHECK(list.get().front().recv<int>() == 0);
+  // Those that can be copied can be had twice.
+  const auto plain = pool.apply_async([] { return std::deque<int>{1}; });
+  CHECK(plain.get().size() == 1);
+  CHECK(plain.get().size() == 1);
 }
