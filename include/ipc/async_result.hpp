@@ -106,22 +106,23 @@ class AsyncResult {
   /// runs in whichever thread is driving the pool then, before the result is `ready`. What it throws is reported on stderr.
   template <class F>
   const AsyncResult& on_result(F f) const {
-    core_->when_done(*job_, [f = std::move(f), job = std::weak_ptr(job_)]() mutable {
+    // Shared, because std::function holds only what can be copied.
+    core_->when_done(*job_, [f = std::make_shared<F>(std::move(f)), job = std::weak_ptr(job_)] {
       const auto alive = job.lock();
       if (!alive || alive->error()) return;
       if constexpr (std::is_void_v<R>)
-        f();
+        (*f)();
       else
-        f(std::as_const(alive->value()));
+        (*f)(std::as_const(alive->value()));
     });
     return *this;
   }
   /// As `on_result`, for the exception.
   template <class F>
   const AsyncResult& on_error(F f) const {
-    core_->when_done(*job_, [f = std::move(f), job = std::weak_ptr(job_)]() mutable {
+    core_->when_done(*job_, [f = std::make_shared<F>(std::move(f)), job = std::weak_ptr(job_)] {
       const auto alive = job.lock();
-      if (alive && alive->error()) f(alive->error());
+      if (alive && alive->error()) (*f)(alive->error());
     });
     return *this;
   }

@@ -164,3 +164,17 @@ TEST_CASE("pool: results may be containers of what can only be moved, of any kin
   CHECK(plain.get().size() == 1);
   CHECK(plain.get().size() == 1);
 }
+
+TEST_CASE("pool: a callback may hold what cannot be copied") {
+  Pool pool(1);
+  int got = 0;
+  const auto result = pool.apply_async(square, 3);
+  result.on_result([&got, more = std::make_unique<int>(1)](int x) { got = x + *more; });
+  result.wait();
+  CHECK(got == 10);
+  bool failed = false;
+  const auto bad = pool.apply_async(refuse_three, 3);
+  bad.on_error([&failed, yes = std::make_unique<bool>(true)](const std::exception_ptr&) { failed = *yes; });
+  bad.wait();
+  CHECK(failed);
+}
