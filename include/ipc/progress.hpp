@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -9,14 +10,15 @@
 
 namespace ipc {
 
-/// A range that shows how far the loop over it is; made by `progress`.
+/// A range that shows how far the loop over it is; made by `progress`. Can be moved until the loop begins.
 template <class Range>
 class Progress {
   using Inner = decltype(std::begin(std::declval<Range&>()));
   using InnerEnd = decltype(std::end(std::declval<Range&>()));
 
  public:
-  Progress(Range&& range, std::size_t total, std::string label) : range_(static_cast<Range&&>(range)), bar_(std::move(label), total) {}
+  Progress(Range&& range, std::size_t total, std::string label)
+      : range_(static_cast<Range&&>(range)), bar_(std::make_unique<detail::ProgressBar>(std::move(label), total)) {}
 
   class CountingIterator {
    public:
@@ -29,14 +31,14 @@ class Progress {
     CountingIterator(Progress* progress, Inner inner) : progress_(progress), inner_(std::move(inner)) {}
     reference operator*() { return *inner_; }
     CountingIterator& operator++() {
-      progress_->bar_.update(++progress_->done_);
+      progress_->bar_->update(++progress_->done_);
       ++inner_;
       return *this;
     }
     void operator++(int) { ++*this; }
     bool operator==(const InnerEnd& end) const {
       if (inner_ != end) return false;
-      progress_->bar_.finish(progress_->done_);
+      progress_->bar_->finish(progress_->done_);
       return true;
     }
 
@@ -49,7 +51,7 @@ class Progress {
 
  private:
   Range range_;  // A reference for an lvalue.
-  detail::ProgressBar bar_;
+  std::unique_ptr<detail::ProgressBar> bar_;
   std::size_t done_ = 0;
 };
 

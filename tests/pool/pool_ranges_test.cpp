@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <ipc/connection.hpp>
+#include <ipc/progress.hpp>
 
 #include "tests/pool/tasks.hpp"
 #include "tests/support/catch.hpp"
@@ -138,6 +139,7 @@ TEST_CASE("pool: what belongs to somebody else is not moved from") {
   CHECK(collected(pool.imap(size, texts)) == sizes);
   CHECK(collected(pool.imap(size, std::span(texts))) == sizes);
   CHECK(pool.map_async(size, std::span(texts)).get() == sizes);
+  CHECK(collected(pool.imap(size, ipc::progress(texts, 3, "texts"))) == sizes);
   CHECK(texts == before);
 }
 
