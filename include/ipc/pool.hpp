@@ -19,6 +19,7 @@
 #include <ipc/detail/callable.hpp>
 #include <ipc/detail/imap_job.hpp>
 #include <ipc/detail/input_range.hpp>
+#include <ipc/detail/invoke.hpp>
 #include <ipc/detail/map_job.hpp>
 #include <ipc/detail/pool_core.hpp>
 #include <ipc/detail/progress_bar.hpp>
@@ -106,16 +107,15 @@ class Pool {
   explicit Pool(PoolOptions options) { start(settings_from(std::move(options))); }
   /// `initializer(args...)` runs in each worker before its first task.
   template <class F, class... Args>
-  requires std::invocable < F&, std::decay_t<Args>
-  &... > Pool(PoolOptions options, F initializer, Args... args) {
+  requires(detail::forms_for<F, Args...>() != detail::no_form) Pool(PoolOptions options, F initializer, Args... args) {
     auto settings = settings_from(std::move(options));
     if constexpr (detail::ShippableCallable<F> && (detail::Sendable<Args> && ...)) {
       settings.ship_initializer = [initializer, args...](detail::Writer& out) { detail::encode_call(out, initializer, args...); };
     } else {
       settings.not_shippable = "The pool's initializer cannot be shipped to workers that are not forked: " + detail::why_not_shippable<F>();
     }
-    settings.initializer = [initializer = std::move(initializer), ... args = std::move(args)]() mutable {
-      std::invoke(initializer, args...);
+    settings.initializer = [initializer = std::move(initializer), args = std::tuple<Args...>(std::move(args)...)]() mutable {
+      detail::Call<F, Args...>()(initializer, args);
     };
     start(std::move(settings));
   }

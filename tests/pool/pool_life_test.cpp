@@ -14,6 +14,12 @@ using ipc::Pool;
 using ipc::StartMethod;
 using namespace ipc::test;
 
+namespace {
+
+std::string got;  // By the initialiser, in the worker.
+
+}  // namespace
+
 TEST_CASE("pool: bad arguments are refused") {
   CHECK_THROWS_AS(Pool(0), std::invalid_argument);
   CHECK_THROWS_AS(Pool(-1), std::invalid_argument);
@@ -70,6 +76,13 @@ TEST_CASE("pool: the initialiser runs once in each worker, and its failure is th
   Pool failing({.processes = 2, .start_method = method}, [] { throw std::domain_error("cannot begin"); });
   CHECK_THROWS_AS(failing.apply(square, 1), std::domain_error);
   CHECK_THROWS_WITH(failing.apply(square, 1), "cannot begin");
+}
+
+TEST_CASE("pool: an initialiser gets its arguments as a task does") {
+  const ipc::StartMethod method = fork_or_spawn();
+  const auto keep = [](std::string&& text, int& more, const char* end) { got = std::move(text) + std::to_string(more) + end; };
+  Pool pool({.processes = 1, .start_method = method}, keep, std::string("text"), 1, "end");
+  CHECK(pool.apply([] { return got; }) == "text1end");
 }
 
 TEST_CASE("pool: an initialiser that may hold anything needs forked workers") {
