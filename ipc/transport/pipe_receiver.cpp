@@ -4,8 +4,10 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <ipc/detail/copy.hpp>
@@ -25,6 +27,9 @@ constexpr std::size_t copied_piece = 64 * 1024;
 constexpr std::size_t believed = std::size_t{64} << 20;
 /// A doorbell on its way needs microseconds; one that takes so long was lost with its ringer.
 constexpr std::chrono::milliseconds bell_is_lost(100);
+/// How long to sleep while descriptors lie in the socket whose message is still to come: at first, and at most.
+constexpr std::chrono::microseconds first_doze(50);
+constexpr std::chrono::microseconds longest_doze(2000);
 
 /// Whose message this thread waited for last.
 thread_local const PipeReceiver* waited_for = nullptr;
@@ -78,6 +83,8 @@ PipeReceiver::Incoming PipeReceiver::receive(std::uint64_t max_size, std::span<s
   const std::uint64_t position = ring_.position();
   if (header.kind() > static_cast<unsigned>(detail::ConnectionCore::Kind::typed)) fail_corrupt_ring();
   if (header.size() > max_size) fail_too_long(header.size(), max_size);
+  if (header.fds() != 0) take_fds(position + header.total(), header.fds());
+  settled_ = position + 1;
   Incoming message;
   // What goes into the caller's memory anyway goes there while it comes, if it is long.
   const bool streamed = header.total() > ring_.capacity() || (header.total() > copied_piece && header.size() <= into.size());
@@ -91,15 +98,7 @@ PipeReceiver::Incoming PipeReceiver::receive(std::uint64_t max_size, std::span<s
   }
   message.kind = static_cast<detail::ConnectionCore::Kind>(header.kind());
   given_ = message.bytes;
-  if (header.fds() != 0) {
-    try {
-      fds_ = collect_fds(position, header.fds());
-    } catch (...) {
-      release();
-      throw;
-    }
-    message.fds = fds_;
-  }
+  message.fds = fds_;
   return message;
 }
 
@@ -146,14 +145,20 @@ void PipeReceiver::release() {
   if (direction_->consumer.watched.load(std::memory_order_relaxed) != 0) keep_silent();
 }
 
-void PipeReceiver::resume() {
+/// Goes on where the last receiver stopped: in the middle of a message, behind what is there of it. False when not all is.
+bool PipeReceiver::catch_up() {
   ring_.resume();
   // relaxed: this word is the receivers' own.
   const std::uint64_t owed = direction_->consumer.owed.load(std::memory_order_relaxed);
   while (owed > ring_.position()) {
-    require(1);
+    if (!has(1)) return false;
     consume(static_cast<std::size_t>(std::min<std::uint64_t>(ring_.readable(0).size(), owed - ring_.position())));
   }
+  return true;
+}
+
+void PipeReceiver::resume() {
+  while (!catch_up()) await(1);
 }
 
 void PipeReceiver::consume(std::size_t size) {
@@ -172,7 +177,7 @@ void PipeReceiver::await(std::size_t size) {
 }
 
 bool PipeReceiver::poll(detail::Deadline deadline) {
-  ring_.resume();
+  catch_up();
   return has(1) || wait(1, deadline) != Outcome::timed_out;
 }
 
@@ -189,7 +194,7 @@ PipeReceiver::Outcome PipeReceiver::wait(std::size_t size, detail::Deadline dead
   if (crowding_.spin(
           peer_cpu, [&] { return has(size); }, deadline))
     return Outcome::data;
-  for (;;) {
+  for (auto doze = first_doze;; doze = std::min(2 * doze, longest_doze)) {
     if (!ask_for_bell(size)) return Outcome::data;
     IPC_KILL_POINT("pipe.before_sleep");
     std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
@@ -199,7 +204,9 @@ PipeReceiver::Outcome PipeReceiver::wait(std::size_t size, detail::Deadline dead
     if (there) return Outcome::data;
     if (entry[0].hung_up) return has(size) ? Outcome::data : Outcome::end;
     if (!woken) return Outcome::timed_out;
-    drop_stale_bell();
+    if (drop_stale_bell() != Bell::behind_descriptors) continue;
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(doze, deadline.remaining()));
+    if (deadline.expired()) return has(size) ? Outcome::data : Outcome::timed_out;
   }
 }
 
@@ -214,26 +221,35 @@ bool PipeReceiver::ask_for_bell(std::size_t size) {
   // relaxed: this word is the receivers' own.
   bells.store(bells.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   IPC_KILL_POINT("pipe.bell_wanted");
-  while (bells.load(std::memory_order_relaxed) > 1 && take_bell()) continue;
+  while (bells.load(std::memory_order_relaxed) > 1 && take_bell() == Bell::taken) continue;
   // SUBTLE: if a stale one was lost with its ringer, that may have been the new one.
   return !has(size);
 }
 
-bool PipeReceiver::take_bell() {
-  auto& bells = direction_->consumer.bells;
-  for (;;) {
-    switch (take_packet()) {
-      case Took::bell: {
-        const auto before = bells.load(std::memory_order_relaxed);
-        if (before > 1) bells.store(before - 1, std::memory_order_relaxed);
-        return true;
+/// Takes the next doorbell out of the socket, and before it descriptors that nobody needs any more. Those of a message that is
+/// still to come stay, for whoever will receive it.
+PipeReceiver::Bell PipeReceiver::take_bell() {
+  while (const auto packet = next_packet()) {
+    if (packet->kind == PipePacket::Kind::descriptors) {
+      if (packet->position >= std::max(ring_.position(), settled_)) {
+        // What was rung before they were sent has been taken out, or was lost with its ringer.
+        auto& bells = direction_->consumer.bells;
+        bells.store(std::min(bells.load(std::memory_order_relaxed), 1u), std::memory_order_relaxed);
+        return Bell::behind_descriptors;
       }
-      case Took::descriptors:
-        break;
-      case Took::nothing:
-        return false;
+      os::drop_packet(socket_);
+    } else if (os::drop_packet(socket_)) {
+      count_taken_bell();
+      return Bell::taken;
     }
   }
+  return Bell::none;
+}
+
+void PipeReceiver::count_taken_bell() {
+  auto& bells = direction_->consumer.bells;
+  const auto before = bells.load(std::memory_order_relaxed);
+  if (before > 1) bells.store(before - 1, std::memory_order_relaxed);
 }
 
 /// For whoever watches the socket: with nothing to receive, asks for the doorbell and sees to it that no old one is left.
@@ -241,7 +257,8 @@ void PipeReceiver::keep_silent() {
   auto& bells = direction_->consumer.bells;
   if (!ask_for_bell(1)) return;
   while (bells.load(std::memory_order_relaxed) > 1) {
-    if (take_bell()) continue;
+    if (take_bell() == Bell::taken) continue;
+    if (bells.load(std::memory_order_relaxed) <= 1) return;
     // Whoever sent what was read just now found the doorbell wanted, and is about to ring it.
     std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
     os::poll(entry, detail::Deadline::after(bell_is_lost));
@@ -250,13 +267,13 @@ void PipeReceiver::keep_silent() {
 }
 
 void PipeReceiver::watch() {
-  ring_.resume();
+  catch_up();
   direction_->consumer.watched.store(1, std::memory_order_relaxed);
   keep_silent();
 }
 
 bool PipeReceiver::glance() {
-  ring_.resume();
+  catch_up();
   if (has(1)) return true;
   // Whoever waits for room must know now: nothing more is coming from here.
   if (std::exchange(unnoticed_, 0) != 0) direction_->rare.room.notify_all();
@@ -264,7 +281,7 @@ bool PipeReceiver::glance() {
 }
 
 bool PipeReceiver::arm() {
-  ring_.resume();
+  catch_up();
   unnoticed_ = 0;
   direction_->rare.room.notify_all();
   return !ask_for_bell(1);
@@ -275,41 +292,61 @@ bool PipeReceiver::ready() {
   std::array<os::PollEntry, 1> entry{os::PollEntry{.fd = socket_}};
   os::poll(entry, detail::Deadline::expired_already());
   if (entry[0].hung_up) return true;
-  if (entry[0].ready) drop_stale_bell();
+  // A sender who is between the two is about to publish; one who died there must not make its heirs' peer spin.
+  if (entry[0].ready && drop_stale_bell() == Bell::behind_descriptors && !has(1)) std::this_thread::sleep_for(first_doze);
   return has(1);
 }
 
 /// To be called after the socket was seen to be readable. SUBTLE: a doorbell that is still wanted after that has not been rung
 /// since, so what lies in the socket is older.
-void PipeReceiver::drop_stale_bell() {
-  if (ring_.bell_is_wanted()) take_bell();
-}
+PipeReceiver::Bell PipeReceiver::drop_stale_bell() { return ring_.bell_is_wanted() ? take_bell() : Bell::none; }
 
 // --- the socket --------------------------------------------------------------------------------------------------------
 
-PipeReceiver::Took PipeReceiver::take_packet() {
+/// What lies in the socket first, and stays there. Whatever a peer sends that is neither counts as a doorbell.
+std::optional<PipePacket> PipeReceiver::next_packet() const {
   PipePacket packet;
-  std::vector<Fd> fds;
-  const auto got = os::receive_packet(socket_, std::as_writable_bytes(std::span(&packet, 1)), fds, false);
-  if (got.status != os::ReceiveStatus::received) return Took::nothing;
-  if (got.size != sizeof packet || packet.kind != PipePacket::Kind::descriptors) return Took::bell;
-  parcels_.push_back({packet.position, std::move(fds)});
-  return Took::descriptors;
+  const auto got = os::peek_bytes(socket_, std::as_writable_bytes(std::span(&packet, 1)));
+  if (got.status != os::ReceiveStatus::received) return std::nullopt;
+  if (got.size != sizeof packet) packet.kind = PipePacket::Kind::doorbell;
+  return packet;
+}
+
+/// Takes the descriptors of the message at the ring's position, which ends at `end`. From then on it is in this process's hands:
+/// its heirs skip it.
+void PipeReceiver::take_fds(std::uint64_t end, std::size_t count) {
+  direction_->consumer.owed.store(end, std::memory_order_relaxed);
+  IPC_KILL_POINT("pipe.owed");
+  try {
+    fds_ = collect_fds(ring_.position(), count);
+  } catch (const std::system_error&) {
+    // Only this message is lost.
+    resume();
+    release();
+    throw;
+  }
 }
 
 std::vector<Fd> PipeReceiver::collect_fds(std::uint64_t position, std::size_t count) {
+  // Those that a sender sent who died before it published its message may be for the same place: the last ones are right.
+  const auto more = [&] {
+    const auto packet = next_packet();
+    return packet && packet->kind == PipePacket::Kind::descriptors && packet->position == position;
+  };
   std::vector<Fd> fds;
-  while (fds.size() < count) {
+  while (fds.size() < count || more()) {
+    PipePacket packet;
+    std::vector<Fd> came;
+    const auto got = os::receive_packet(socket_, std::as_writable_bytes(std::span(&packet, 1)), came, false);
     // They were sent before the message was published, so they are here.
-    while (parcels_.empty()) {
-      if (take_packet() == Took::nothing) throw EncodingError("Descriptors that belong to a message have not arrived with it.");
+    if (got.status != os::ReceiveStatus::received) throw EncodingError("Descriptors that belong to a message have not arrived with it.");
+    if (got.size != sizeof packet || packet.kind != PipePacket::Kind::descriptors) {
+      count_taken_bell();
+    } else if (packet.position == position) {
+      std::move(came.begin(), came.end(), std::back_inserter(fds));
     }
-    Parcel& parcel = parcels_.front();
-    // Others belong to a sender that died before it published their message.
-    if (parcel.position == position) std::move(parcel.fds.begin(), parcel.fds.end(), std::back_inserter(fds));
-    parcels_.pop_front();
   }
-  fds.resize(count);
+  fds.erase(fds.begin(), fds.end() - static_cast<std::ptrdiff_t>(count));
   return fds;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <vector>
@@ -19,6 +18,9 @@ namespace ipc::transport {
 
 /// The consumer of one direction of a pipe. Owns neither memory nor socket. One thread at a time; of the processes that
 /// inherited it, one at a time.
+///
+/// **Invariant: it holds nothing of a message that it has not begun to receive**, so that another process, which inherited this
+/// end or is sent it, can go on.
 class PipeReceiver {
  public:
   using Incoming = detail::ConnectionCore::Incoming;
@@ -43,11 +45,9 @@ class PipeReceiver {
 
  private:
   enum class Outcome { data, end, timed_out };
-  struct Parcel {
-    std::uint64_t position = 0;
-    std::vector<Fd> fds;
-  };
+  enum class Bell { taken, none, behind_descriptors };
 
+  bool catch_up();
   void resume();
   std::size_t known() { return ring_.readable(0).size(); }
   bool has(std::size_t size) { return ring_.readable(size).size() >= size; }
@@ -60,11 +60,12 @@ class PipeReceiver {
   Incoming assemble(MessageHeader header, std::span<std::byte> into);
   void consume(std::size_t size);
   bool ask_for_bell(std::size_t size);
-  bool take_bell();
-  void drop_stale_bell();
+  Bell take_bell();
+  void count_taken_bell();
+  Bell drop_stale_bell();
   void keep_silent();
-  enum class Took { bell, descriptors, nothing };
-  Took take_packet();
+  std::optional<PipePacket> next_packet() const;
+  void take_fds(std::uint64_t end, std::size_t count);
   std::vector<Fd> collect_fds(std::uint64_t position, std::size_t count);
 
   PipeDirection* direction_;
@@ -76,9 +77,9 @@ class PipeReceiver {
   std::size_t to_release_ = 0;  // Bytes in the ring of the message that was given out.
   std::span<const std::byte> given_;
   bool assembled_is_given_ = false;
-  Bytes assembled_;             // A message that did not fit into the ring.
-  std::vector<Fd> fds_;         // Of the message that was given out.
-  std::deque<Parcel> parcels_;  // Descriptors whose message has not been received.
+  Bytes assembled_;            // A message that did not fit into the ring.
+  std::vector<Fd> fds_;        // Of the message that was given out.
+  std::uint64_t settled_ = 0;  // Descriptors for messages before this are taken, or of no use.
 };
 
 }  // namespace ipc::transport

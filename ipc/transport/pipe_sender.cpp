@@ -62,7 +62,7 @@ void PipeSender::send(Kind kind, detail::Writer& message) {
     // Its bytes stand in the ring already.
     std::memcpy(at, &header, sizeof header);
     ring_.advance(static_cast<std::size_t>(header.total()));
-    publish(header);
+    publish(fds != 0);
   }
   mind_peer();
 }
@@ -125,7 +125,7 @@ void PipeSender::write(MessageHeader header, std::span<const std::byte> bytes) {
   std::memcpy(at, &header, sizeof header);
   detail::copy_bytes(at + sizeof header, bytes.data(), bytes.size());
   ring_.advance(total);
-  publish(header);
+  publish(header.fds() != 0);
 }
 
 void PipeSender::stream(MessageHeader header, std::span<const std::byte> bytes) {
@@ -150,12 +150,13 @@ void PipeSender::stream(MessageHeader header, std::span<const std::byte> bytes) 
     const std::size_t offset = written == 0 ? 0 : written - sizeof header;
     if (offset < bytes.size()) detail::copy_bytes(at, bytes.data() + offset, std::min(part, bytes.size() - offset));
     ring_.advance(size);
+    publish(written == 0 && header.fds() != 0);
     written += size;
-    publish(header);
   }
 }
 
-void PipeSender::publish(MessageHeader header) {
+/// `behind_descriptors`: some were sent since the last time.
+void PipeSender::publish(bool behind_descriptors) {
   direction_->producer.announced.store(ring_.position(), std::memory_order_relaxed);
   IPC_KILL_POINT("pipe.before_publish");
   const bool wanted = ring_.publish_and_ask();
@@ -165,7 +166,7 @@ void PipeSender::publish(MessageHeader header) {
   detail::prefetch_to_write(next + 64);
   // SUBTLE: when the bell was rung earlier it lies in the socket before the descriptors; the consumer takes it out to get at
   // them, so there has to be another.
-  if (!wanted && header.fds() == 0) return;
+  if (!wanted && !behind_descriptors) return;
   IPC_KILL_POINT("pipe.before_bell");
   // relaxed: a hint.
   direction_->producer.cpu.store(Crowding::here(), std::memory_order_relaxed);

@@ -36,7 +36,7 @@ class PipeSender {
   void require_taken();
   void write(MessageHeader header, std::span<const std::byte> bytes);
   void stream(MessageHeader header, std::span<const std::byte> bytes);
-  void publish(MessageHeader header);
+  void publish(bool behind_descriptors);
   void send_fds(std::vector<Fd>& fds);
   bool send_packet(PipePacket packet, std::span<const int> fds);
   void wait_for_room(std::size_t wanted);

@@ -21,20 +21,24 @@ namespace ipc::transport {
 ///    nobody touches it. `bells` counts what was asked for less what was taken out of the socket: while the doorbell is asked
 ///    for, `bells - 1` of them are stale.
 /// 3. `promised` is where the record that was begun last ends, for records that go into the ring in more than one piece;
-///    `owed` is the same for those that the consumer takes out in more than one.
+///    `owed` is the same for those that the consumer takes out in more than one, or that have descriptors.
 /// 4. `announced` is where the last published piece ends, said before it was published: a producer who finds something else there
 ///    than where it stopped itself looks at `tail` again, as another process has used this end since, or died in the attempt.
 ///    SUBTLE: `tail` itself would tell as well, but its line is the consumer's while that waits, and to read a line before one writes
 ///    to it costs the way between the processors twice.
-/// 5. A producer who needs room sleeps on `room`; `closings` counts how often somebody closed the consumer's end, so that
+/// 5. Descriptors lie in the consumer's socket from before their message is published until it is received, in packets that say where
+///    the message begins (PipePacket); then comes one doorbell more, as the consumer takes out what lies before them. So the socket
+///    is readable also while a producer is between the two.
+/// 6. A producer who needs room sleeps on `room`; `closings` counts how often somebody closed the consumer's end, so that
 ///    a producer asks the kernel whether the last of them is gone.
 ///
 /// If a process is killed: the ring needs no repair (RingWords). A producer who dies before `promised` leaves a record cut
 /// short, which nobody returns: the consumer waits for its rest until the end of file, and whoever inherited that end may not
-/// send. A consumer who dies before `owed` has lost the record in its hands; its heir skips the rest. A producer who dies
-/// between taking `bell_wanted` and ringing leaves `bells` one too high, which the consumer finds out when that bell does not
-/// come; if that end was the last one, the socket tells its death. A producer asleep looks at least every 200 ms whether its
-/// consumer lives.
+/// send. A producer who dies between descriptors and their message leaves them in the socket: whoever receives the next message
+/// of its heirs throws them away, and looks every now and then until that comes. A consumer who dies before `owed` has lost the
+/// record in its hands, with its descriptors; its heir skips the rest. A producer who dies between taking `bell_wanted` and
+/// ringing leaves `bells` one too high, which the consumer finds out when that bell does not come; if that end was the last one,
+/// the socket tells its death. A producer asleep looks at least every 200 ms whether its consumer lives.
 struct PipeDirection {
   RingWords ring;
   /// The producer's.

@@ -3,12 +3,17 @@
 #include <ipc/connection.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <random>
 #include <string>
+
+#include <ipc/wait.hpp>
 
 #include "ipc/base/kill_point.hpp"
 #include "ipc/transport/pipe.hpp"
@@ -17,6 +22,7 @@
 #include "tests/support/pattern.hpp"
 #include "tests/transport/bytes_of.hpp"
 
+using namespace std::chrono_literals;
 using ipc::Connection;
 using ipc::test::ForkedChild;
 
@@ -220,15 +226,59 @@ TEST_CASE("Connection: descriptors whose sender was killed before their message 
   ForkedChild child([&] {
     ipc::base::arm_kill_point("pipe.descriptors_sent", 2);
     ends.theirs.send(ipc::Fd::duplicate_of(0));
-    ends.theirs.send(ipc::Fd::duplicate_of(0));
+    ends.theirs.send(ipc::Fd(::open("/dev/zero", O_RDONLY | O_CLOEXEC)));
   });
   CHECK(child.wait() == -SIGKILL);
+  ends.ours.recv<ipc::Fd>();
+  // They are no message, and nobody who looks for one spins for them.
+  const auto cpu_before = std::clock();
+  CHECK_FALSE(ends.ours.poll());
+  CHECK_FALSE(ends.ours.poll(100ms));
+  CHECK(ipc::wait({ends.ours}, 100ms).empty());
+  CHECK(std::clock() - cpu_before < CLOCKS_PER_SEC / 10);
   const ipc::Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   struct stat expected {};
   ::fstat(null.get(), &expected);
   ends.theirs.send(null);
-  ends.ours.recv<ipc::Fd>();
   struct stat got {};
   ::fstat(ends.ours.recv<ipc::Fd>().get(), &got);
   CHECK(got.st_rdev == expected.st_rdev);
+  CHECK_FALSE(ends.ours.poll());
+}
+
+TEST_CASE("Connection: descriptors whose sender was killed before their message do not disturb the heir's plain ones") {
+  Ends ends = make(small_ring);
+  ForkedChild child([&] {
+    ipc::base::arm_kill_point("pipe.descriptors_sent");
+    ends.theirs.send(ipc::Fd::duplicate_of(0));
+  });
+  CHECK(child.wait() == -SIGKILL);
+  pollfd socket{ends.ours.fileno(), POLLIN, 0};
+  // One that goes through the ring in pieces, too.
+  ForkedChild heir([&] {
+    ends.theirs.send_bytes(std::string(5 * small_ring, 'x'));
+    ends.theirs.send(1);
+  });
+  CHECK(ends.ours.recv_bytes().size() == 5 * small_ring);
+  CHECK(ends.ours.recv<int>() == 1);
+  CHECK(heir.wait() == 0);
+  CHECK_FALSE(ends.ours.poll());
+  CHECK(::poll(&socket, 1, 0) == 0);
+}
+
+TEST_CASE("Connection: the heir of a receiver killed with descriptors in its hands goes on with the next message") {
+  Ends ends = make(small_ring);
+  ends.ours.send(ipc::Fd::duplicate_of(0));
+  ends.ours.send(ipc::Fd::duplicate_of(0));
+  ForkedChild child([&] {
+    auto message = ends.theirs.recv<ipc::Fd>();
+    ipc::base::arm_kill_point("pipe.owed");
+    ends.theirs.recv<ipc::Fd>();
+  });
+  CHECK(child.wait() == -SIGKILL);
+  CHECK_FALSE(ends.theirs.poll());
+  ends.ours.send(ipc::Fd::duplicate_of(0));
+  CHECK(ends.theirs.recv<ipc::Fd>().get() >= 0);
+  ends.ours.send(3);
+  CHECK(ends.theirs.recv<int>() == 3);
 }
