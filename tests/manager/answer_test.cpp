@@ -1,5 +1,4 @@
 // Answers that cannot be given, and answers that are not wholly taken: nothing gets lost, nobody is forgotten.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,26 +10,11 @@
 
 #include "tests/manager/house.hpp"
 #include "tests/support/crew.hpp"
+#include "tests/support/no_descriptors.hpp"
 
 using namespace ipc::test;
 
 namespace {
-
-/// While it lives this process cannot have one more descriptor.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit none{0, before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &none);
-  }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 std::array<ipc::Fd, 1> one_fd() { return {ipc::Fd(::dup(0))}; }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <future>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <ipc/connection.hpp>
@@ -18,6 +19,7 @@
 #include "ipc/transport/pipe_memory.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fork_child.hpp"
+#include "tests/support/no_descriptors.hpp"
 #include "tests/transport/sockets.hpp"
 
 using namespace std::chrono_literals;
@@ -26,6 +28,7 @@ namespace {
 
 using ipc::Connection;
 using ipc::Fd;
+using ipc::test::NoDescriptors;
 using namespace ipc::transport;
 
 using Named = std::pair<std::string, Fd>;
@@ -155,4 +158,20 @@ TEST_CASE("Pipe: the socket is silent after descriptors that came with a message
     CHECK_FALSE(b.poll());
     CHECK_FALSE(is_readable(socket));
   }
+}
+
+TEST_CASE("a connection that cannot be sent at the limit of descriptors stays what it was") {
+  auto [a, b] = ipc::Pipe();
+  auto [x, y] = ipc::Pipe();
+  x.send(77);
+  {
+    const NoDescriptors none;
+    CHECK_THROWS_AS(a.send(std::move(y)), std::system_error);
+  }
+  CHECK_FALSE(y.closed());
+  a.send(std::move(y));
+  auto arrived = b.recv<Connection>();
+  CHECK(arrived.recv<int>() == 77);
+  arrived.send(78);
+  CHECK(x.recv<int>() == 78);
 }
