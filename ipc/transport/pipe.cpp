@@ -107,8 +107,9 @@ class PipeConnection final : public detail::ConnectionCore {
   } catch (const EncodingError&) {
     readable_ = false;
     throw;
-  } catch (const std::system_error&) {
-    readable_ = false;
+  } catch (const std::system_error& error) {
+    // What else the kernel refuses has cost at most one message.
+    if (error.code() == std::errc::message_size) readable_ = false;
     throw;
   }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <ipc/connection.hpp>
+#include <ipc/listener.hpp>
 #include <ipc/wait.hpp>
 
 #include "ipc/os/socket.hpp"
@@ -158,6 +159,37 @@ TEST_CASE("Pipe: the socket is silent after descriptors that came with a message
     CHECK_FALSE(b.poll());
     CHECK_FALSE(is_readable(socket));
   }
+}
+
+TEST_CASE("a process at its limit of descriptors loses the message that brings one, and no other") {
+  const bool over_pipe = GENERATE(true, false);
+  Connection a;
+  Connection b;
+  if (over_pipe) {
+    std::tie(a, b) = ipc::Pipe();
+  } else {
+    ipc::Listener listener;
+    a = ipc::Client(listener.address());
+    b = listener.accept();
+  }
+  // One that does not fit into what a connection holds, too.
+  for (const std::size_t size : {std::size_t{10}, std::size_t{4} << 20}) {
+    auto sent = ipc::test::in_background([&] {
+      a.send(Named(std::string(size, 'x'), Fd::duplicate_of(0)));
+      a.send(5);
+    });
+    REQUIRE(b.poll(10s));
+    {
+      const NoDescriptors none;
+      CHECK_THROWS_AS(b.recv<Named>(), std::system_error);
+    }
+    CHECK(b.readable());
+    CHECK(b.recv<int>() == 5);
+    sent.get();
+    CHECK_FALSE(b.poll());
+  }
+  a.send(Fd::duplicate_of(0));
+  CHECK(b.recv<Fd>().get() >= 0);
 }
 
 TEST_CASE("a connection that cannot be sent at the limit of descriptors stays what it was") {
