@@ -76,8 +76,10 @@ void PipeSender::send_bytes(std::span<const std::byte> bytes) {
 void PipeSender::begin() {
   // relaxed: these words are the senders' own.
   if (direction_->producer.announced.load(std::memory_order_relaxed) != ring_.position()) ring_.resume();
-  if (direction_->producer.promised.load(std::memory_order_relaxed) > ring_.position())
+  if (direction_->producer.promised.load(std::memory_order_relaxed) > ring_.position()) {
+    require_peer();  // It may have been the peer's going that cut the message short.
     throw BrokenPipe("Nothing can be sent any more: a process that had this end of the connection died in the middle of a message.");
+  }
 }
 
 /// Only when the message is on its way: a peer that is there need not wait for it until it has been looked for.

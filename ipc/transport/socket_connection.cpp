@@ -85,6 +85,8 @@ void SocketConnection::send_frame(std::span<const std::byte> mark, std::span<con
       drop(pieces, sent);
       due -= sent;
     }
+  } catch (const BrokenPipe&) {
+    throw;  // As all that are sent later will be told.
   } catch (...) {
     // The peer would take the next message for the rest of this one.
     if (due != whole) {

@@ -156,6 +156,11 @@ TEST_CASE("Connection: a sender that waits for room learns that the other end wa
   });
   const std::string big(8 << 20, 'x');
   CHECK_THROWS_AS(a.send_bytes(big), ipc::BrokenPipe);
+  // What was sent only in part does not make it another error.
+  for (int i = 0; i < 2; ++i) {
+    CHECK_THROWS_AS(a.send(1), ipc::BrokenPipe);
+    CHECK_THROWS_WITH(a.send(1), ipc::test::has_text("the other end of the connection is closed"));
+  }
 }
 
 TEST_CASE("Connection: two ends that send more than fits to each other wait, and go on when one receives") {

@@ -1,0 +1,43 @@
+// What sending over a socket promises while nobody receives, and when nobody will.
+#include <unistd.h>
+
+#include <string>
+
+#include <ipc/connection.hpp>
+#include <ipc/listener.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/transport/sockets.hpp"
+
+namespace {
+
+using ipc::Bytes;
+using ipc::Connection;
+using ipc::test::in_background;
+
+struct Pair {
+  Connection a;
+  Connection b;
+};
+Pair connected(const std::string& address) {
+  ipc::Listener listener(address);
+  Connection client = ipc::Client(listener.address());
+  return {listener.accept(), std::move(client)};
+}
+
+TEST_CASE("a peer that closes inside a message has closed the connection for all that are sent later") {
+  for (const char* family : {"", "tcp://127.0.0.1:0"}) {
+    auto [a, b] = connected(family);
+    auto closed = in_background([&b = b] {
+      char some[1000];
+      REQUIRE(::read(b.fileno(), some, sizeof some) > 0);
+      b.close();
+    });
+    CHECK_THROWS_AS(a.send_bytes(Bytes(std::size_t{64} << 20)), ipc::BrokenPipe);
+    closed.get();
+    for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(a.send(1), ipc::BrokenPipe);
+    CHECK(a.writable());
+  }
+}
+
+}  // namespace
