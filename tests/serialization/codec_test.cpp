@@ -89,6 +89,11 @@ TEST_CASE("literals and character pointers arrive as strings") {
   CHECK(value_of<std::string>(message_of(pointer)) == "pointer");
   char buffer[16] = "buffer";
   CHECK(value_of<std::string>(message_of(buffer)) == "buffer");  // Up to its null character, not 16 of them.
+  struct {
+    char name[4] = {'f', 'u', 'l', 'l'};
+    char next[5] = "next";
+  } record;
+  CHECK(value_of<std::string>(message_of(record.name)) == "full");
   CHECK(value_of<std::wstring>(message_of(L"wide")) == L"wide");
   CHECK(ipc::detail::type_tag<char[8]>() == ipc::detail::type_tag<std::string>());
   CHECK(ipc::detail::type_tag<const char*>() == ipc::detail::type_tag<std::string>());

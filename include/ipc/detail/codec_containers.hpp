@@ -48,6 +48,11 @@ struct Codec<std::basic_string<C, Traits, A>> {
     if (text == nullptr) throw EncodingError("A null pointer was sent as text.");
     put(writer, text, Traits::length(text));
   }
+  /// Of text in an array, up to a null character if it has one.
+  static void encode_text_in(Writer& writer, const C* text, std::size_t size) {
+    const C* const end = Traits::find(text, size, C());
+    put(writer, text, end != nullptr ? static_cast<std::size_t>(end - text) : size);
+  }
   static std::basic_string<C, Traits, A> decode(Reader& reader) {
     const std::size_t size = reader.count(sizeof(C));
     const std::byte* bytes = reader.take(size * sizeof(C));

@@ -35,7 +35,11 @@ template <class T>
 void encode(Writer& writer, const T& value) {
   using Sent = SentAs<T>;
   if constexpr (!std::is_same_v<Sent, std::decay_t<T>>) {
-    Codec<Sent>::encode_text(writer, static_cast<const typename Sent::value_type*>(value));
+    if constexpr (std::is_array_v<T>) {
+      Codec<Sent>::encode_text_in(writer, value, std::extent_v<T>);
+    } else {
+      Codec<Sent>::encode_text(writer, static_cast<const typename Sent::value_type*>(value));
+    }
   } else {
     Codec<Sent>::encode(writer, value);
   }
