@@ -22,6 +22,17 @@ int answer(Connection connection, int x) {
   return connection.recv<int>();
 }
 
+struct Job {
+  int x = 0;
+  Connection reply;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& x& reply;
+  }
+};
+
+void work_on(Job job) { job.reply.send(job.x + 1); }
+
 void send_shouted(Connection& connection) { connection.send(connection.recv<std::string>() + "!"); }
 
 }  // namespace
@@ -34,6 +45,16 @@ TEST_CASE("Connection: moves into a process of every start method as an argument
   parent.send(41);
   CHECK(parent.recv<int>() == 42);
   CHECK_THROWS_AS(parent.recv<int>(), ipc::EndOfFile);
+  p.join();
+  CHECK(p.exitcode() == 0);
+}
+
+TEST_CASE("Connection: moves into a process of every start method in a class with a serialize") {
+  const auto method = ipc::test::any_start_method();
+  auto [parent, child] = ipc::Pipe();
+  ipc::Process p({.start_method = method}, work_on, Job{.x = 41, .reply = std::move(child)});
+  p.start();
+  CHECK(parent.recv<int>() == 42);
   p.join();
   CHECK(p.exitcode() == 0);
 }

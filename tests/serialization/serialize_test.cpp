@@ -260,4 +260,73 @@ TEST_CASE("recursive classes arrive; nesting has a limit that sender and receive
   CHECK_THROWS_AS(value_of<Link>(std::move(hostile)), ipc::EncodingError);
 }
 
+/// As a connection: there is one, and it can only be given away.
+struct Token {
+  explicit Token(int n) : number(n) {}
+  Token(Token&& other) noexcept : number(std::exchange(other.number, 0)) {}
+  Token& operator=(Token&& other) noexcept {
+    number = std::exchange(other.number, 0);
+    return *this;
+  }
+  Token(const Token&) = delete;
+  Token& operator=(const Token&) = delete;
+  ~Token() = default;
+  void ipc_encode(ipc::detail::Writer& writer) { writer.raw(std::exchange(number, 0)); }
+  static Token ipc_decode(ipc::detail::Reader& reader) { return Token(reader.raw<int>()); }
+  int number;
+};
+
+struct Carrier {
+  struct Inner {
+    Token token{2};
+    std::vector<Token> more;
+    template <class Archive>
+    void serialize(Archive& ar, unsigned) {
+      ar& token& more;
+    }
+  };
+  int id = 1;
+  Token token{1};
+  Inner inner;
+  Token pair[2] = {Token(4), Token(5)};
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& id& token& inner& pair;
+  }
+};
+
+struct Descriptors {
+  ipc::Fd own;
+  std::string text;
+  unsigned narrow : 3 = 5;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    if constexpr (Archive::is_saving::value) {
+      ar << own << text << narrow;
+    } else {
+      unsigned number = 0;
+      ar >> own >> text >> number;
+      narrow = number & 7;
+    }
+  }
+};
+
+TEST_CASE("members that can only be given away go with a value that is given up, however deep") {
+  Carrier carrier;
+  carrier.inner.more.emplace_back(3);
+  const auto arrived = ipc::test::round_trip_moved(std::move(carrier));
+  CHECK((arrived.token.number == 1 && arrived.inner.token.number == 2 && arrived.inner.more.at(0).number == 3));
+  CHECK((arrived.pair[0].number == 4 && arrived.pair[1].number == 5 && arrived.id == 1));
+  CHECK((carrier.token.number == 0 && carrier.inner.token.number == 0 && carrier.pair[1].number == 0));
+}
+
+TEST_CASE("a descriptor in a class is duplicated, or moves when the class is given up") {
+  Descriptors kept{.own = ipc::Fd::duplicate_of(0), .text = "t"};
+  const auto copy = round_trip(kept);
+  CHECK((kept.own.get() >= 0 && copy.own.get() >= 0 && copy.own.get() != kept.own.get() && copy.narrow == 5));
+  const int number = kept.own.get();
+  const auto moved = ipc::test::round_trip_moved(std::move(kept));
+  CHECK((moved.own.get() == number && moved.text == "t" && moved.narrow == 5));
+}
+
 }  // namespace

@@ -34,6 +34,15 @@ struct Longer {
   }
 };
 
+struct Job {
+  int id = 0;
+  ipc::Connection reply;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& id& reply;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("Connection: values of all kinds arrive as what they were") {
@@ -161,6 +170,15 @@ TEST_CASE("Connection: a sender that waits for room learns that the other end wa
     CHECK_THROWS_AS(a.send(1), ipc::BrokenPipe);
     CHECK_THROWS_WITH(a.send(1), ipc::test::has_text("the other end of the connection is closed"));
   }
+}
+
+TEST_CASE("Connection: a class with a connection in it is sent when it is given up") {
+  auto [a, b] = ipc::Pipe();
+  auto [here, there] = ipc::Pipe();
+  a.send(Job{.id = 7, .reply = std::move(there)});
+  auto job = b.recv<Job>();
+  job.reply.send(job.id);
+  CHECK(here.recv<int>() == 7);
 }
 
 TEST_CASE("Connection: two ends that send more than fits to each other wait, and go on when one receives") {

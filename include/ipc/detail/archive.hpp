@@ -50,24 +50,39 @@ inline constexpr bool is_member_pointer_by_boost = std::is_pointer_v<T>&& ByBoos
 /// which fields to expect, and ours are always there.
 inline constexpr std::uint16_t archive_library_version = 19;
 
-/// The two archives that a class's `serialize` is called with. They are Boost's Archive concept without its costs: no
+/// The archives that a class's `serialize` is called with. They are Boost's Archive concept without its costs: no
 /// header, no class information, no tracking (two pointers to one object become two objects). They know how the
 /// standard library's types travel, so that a `serialize` needs no Boost header for members of these.
 /// Made on the stack for one value. One thread at a time.
-class OutputArchive : boost::serialization::ipc_archive_base {
+///
+/// With `gives_up` the caller gives the value up: members that the function names as its own, not as const, move into the message
+/// where they cannot be copied.
+template <bool gives_up>
+class BasicOutputArchive : boost::serialization::ipc_archive_base {
  public:
   using is_saving = boost::mpl::bool_<true>;
   using is_loading = boost::mpl::bool_<false>;
 
-  explicit OutputArchive(Writer& writer) noexcept : writer_(writer) {}
+  explicit BasicOutputArchive(Writer& writer) noexcept : writer_(writer) {}
 
   template <class T>
-  OutputArchive& operator<<(const T& value) {
+  BasicOutputArchive& operator<<(const T& value) {
     save(value);
     return *this;
   }
   template <class T>
-  OutputArchive& operator&(const T& value) {
+  BasicOutputArchive& operator&(const T& value) {
+    save(value);
+    return *this;
+  }
+  // Numbers are left to those above, which take bit-fields.
+  template <class T>
+  requires(gives_up && !std::is_const_v<T> && !std::is_scalar_v<T>) BasicOutputArchive& operator<<(T& value) {
+    save(value);
+    return *this;
+  }
+  template <class T>
+  requires(gives_up && !std::is_const_v<T> && !std::is_scalar_v<T>) BasicOutputArchive& operator&(T& value) {
     save(value);
     return *this;
   }
@@ -82,24 +97,33 @@ class OutputArchive : boost::serialization::ipc_archive_base {
 
  private:
   template <class T>
-  void save(const T& value) {
+  void save(T& value) {
+    using Plain = std::remove_const_t<T>;
     if constexpr (std::is_array_v<T>) {
       save_range(value, std::extent_v<T>);
-    } else if constexpr (is_array_wrapper_v<T>) {
+    } else if constexpr (is_array_wrapper_v<Plain>) {
       save_range(value.address(), value.count());
-    } else if constexpr (is_boost_number_v<T>) {
-      writer_.raw(static_cast<BoostNumber<T>>(value));
-    } else if constexpr (BySerialize<T>) {
+    } else if constexpr (is_boost_number_v<Plain>) {
+      writer_.raw(static_cast<BoostNumber<Plain>>(value));
+    } else if constexpr (BySerialize<Plain>) {
       Nesting nesting(writer_);
-      call_serialize(*this, const_cast<T&>(value));  // `serialize` takes a reference for both directions.
-    } else if constexpr (is_member_pointer_by_boost<T>) {
-      encode_by_boost<std::remove_const_t<std::remove_pointer_t<T>>>(writer_, value);
+      // `serialize` takes a reference for both directions.
+      if constexpr (gives_up && std::is_const_v<T>) {
+        BasicOutputArchive<false> copying(writer_);
+        call_serialize(copying, const_cast<Plain&>(value));
+      } else {
+        call_serialize(*this, const_cast<Plain&>(value));
+      }
+    } else if constexpr (is_member_pointer_by_boost<Plain>) {
+      encode_by_boost<std::remove_const_t<std::remove_pointer_t<Plain>>>(writer_, value);
+    } else if constexpr (gives_up && !std::is_const_v<T>) {
+      Codec<Plain>::encode(writer_, std::move(value));
     } else {
-      Codec<T>::encode(writer_, value);
+      Codec<Plain>::encode(writer_, std::as_const(value));
     }
   }
   template <class T>
-  void save_range(const T* first, std::size_t size) {
+  void save_range(T* first, std::size_t size) {
     if constexpr (Codec<std::remove_cv_t<T>>::flat) {
       writer_.bytes(first, size * sizeof(T));
     } else {
@@ -109,6 +133,9 @@ class OutputArchive : boost::serialization::ipc_archive_base {
 
   Writer& writer_;
 };
+
+using OutputArchive = BasicOutputArchive<false>;
+using MovingOutputArchive = BasicOutputArchive<true>;
 
 class InputArchive : boost::serialization::ipc_archive_base {
  public:

@@ -113,7 +113,7 @@ struct Codec {
       static_assert(LeftBySending<T> || !std::is_lvalue_reference_v<U>, "ipc: this handle moves when it is sent: pass it with std::move");
       value.ipc_encode(writer);
     } else if constexpr (rule == Rule::serialize) {
-      OutputArchive archive(writer);
+      std::conditional_t<std::is_lvalue_reference_v<U> || std::is_const_v<U>, OutputArchive, MovingOutputArchive> archive(writer);
       archive << value;
     } else if constexpr (rule == Rule::path) {
       Codec<typename T::string_type>::encode(writer, value.native());
