@@ -49,7 +49,8 @@ class Connection {
   ~Connection() = default;
 
   /// Sends a value: a copy, or what was given up with std::move. Returns before the peer has received it, and waits only
-  /// while more than 64 KiB are unread. Throws `BrokenPipe` when the peer has closed its end or died.
+  /// while more than 64 KiB are unread; over a unix socket (see `Listener`) perhaps sooner, where many small messages are.
+  /// Throws `BrokenPipe` when the peer has closed its end or died.
   template <class T>
   void send(T&& value) {
     if constexpr (std::is_same_v<std::remove_cvref_t<T>, Connection>) {

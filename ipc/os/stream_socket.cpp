@@ -155,6 +155,12 @@ void send_without_delay(int socket) {
   check("setsockopt(TCP_NODELAY)", [&] { return ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); });
 }
 
+void widen_send_room(int socket) {
+  if (!passes_descriptors(socket)) return;
+  const int wanted = 32 << 20;  // 64 KiB of messages of one byte, each of which the kernel counts as some 768.
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+}
+
 void notice_lost_host(int socket, std::chrono::nanoseconds patience, std::chrono::nanoseconds busy_patience) {
   const int family = family_of(socket);
   if (family != AF_INET && family != AF_INET6) return;

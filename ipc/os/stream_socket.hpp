@@ -50,6 +50,9 @@ void shut_down(int socket) noexcept;
 bool passes_descriptors(int socket);
 /// Sends small messages at once (TCP_NODELAY); nothing on a unix socket.
 void send_without_delay(int socket);
+/// Lets as much be unread on a unix socket as the machine allows (net.core.wmem_max); nothing on a TCP socket, whose room grows by
+/// itself.
+void widen_send_room(int socket);
 /// Has the kernel ask an idle peer's host for a sign of life, and end the connection when none has come for about so long; or
 /// when the peer has taken nothing of what was sent for `busy_patience`, be its host lost or its process busy. Whole seconds, at
 /// least three; nothing on a unix socket, which tells at once.

@@ -81,7 +81,10 @@ Fd connect_to(const Address& address, bool authenticated, detail::Deadline deadl
   if (address.family == Address::Family::tcp) return connect_to_host(address, authenticated, deadline);
   if (address.family == Address::Family::any)
     throw std::invalid_argument("A client needs an address: listener.address() of the other side.");
-  return naming("connect to " + address.text(), [&] { return os::connect_stream(os::SocketAddress::of_path(address.path), deadline); });
+  Fd socket =
+      naming("connect to " + address.text(), [&] { return os::connect_stream(os::SocketAddress::of_path(address.path), deadline); });
+  os::widen_send_room(socket.get());
+  return socket;
 }
 
 std::string text_of(const os::SocketAddress& address) {

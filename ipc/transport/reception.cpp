@@ -104,6 +104,7 @@ void Reception::welcome(Fd socket, std::string peer) try {
     return;
   }
   os::send_without_delay(socket.get());
+  os::widen_send_room(socket.get());
   if (!key_) {
     results_.push_back({std::move(socket), std::move(peer), {}});
     return;

@@ -1,6 +1,10 @@
 // What sending over a socket promises while nobody receives, and when nobody will.
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <future>
 #include <string>
 
 #include <ipc/connection.hpp>
@@ -13,6 +17,7 @@ namespace {
 
 using ipc::Bytes;
 using ipc::Connection;
+using ipc::test::bytes_of;
 using ipc::test::in_background;
 
 struct Pair {
@@ -37,6 +42,22 @@ TEST_CASE("a peer that closes inside a message has closed the connection for all
     closed.get();
     for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(a.send(1), ipc::BrokenPipe);
     CHECK(a.writable());
+  }
+}
+
+TEST_CASE("as many messages may be unread over a unix socket as the machine allows") {
+  long allowed = 0;
+  std::ifstream("/proc/sys/net/core/wmem_max") >> allowed;
+  const long count = std::min(2 * allowed / 1024, 65535L);
+  auto [a, b] = connected("");
+  for (Connection* end : {&a, &b}) {
+    Connection& other = end == &a ? b : a;
+    auto sent = in_background([&] {
+      for (long i = 0; i < count; ++i) end->send_bytes(bytes_of("x"));
+    });
+    CHECK(sent.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+    for (long i = 0; i < count; ++i) other.recv_bytes();
+    sent.get();
   }
 }
 
