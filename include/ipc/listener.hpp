@@ -42,8 +42,8 @@ struct ClientOptions {
 ///
 /// Addresses: `unix:/path`; `tcp://host:port`, where port 0 lets the kernel pick one and an IPv6 address stands in brackets;
 /// empty for a unix socket in a folder that only this user may enter. The file of a unix socket is removed with the
-/// listener, and taken over where a killed process has left it behind. Of other users'
-/// processes on this machine, only root's may connect to it.
+/// listener, and taken over where a killed process has left it behind; of a killed one the folder goes when the next is made. Of other
+/// users' processes on this machine, only root's may connect to it.
 ///
 /// On a unix socket the kernel counts each unread message as some 768 bytes at least, and allows twice net.core.wmem_max of them:
 /// with Linux's default, 554 small messages can be unread before a `send` waits. `Pipe` has no such limit.

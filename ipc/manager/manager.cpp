@@ -10,6 +10,8 @@
 #include "ipc/manager/launch.hpp"
 #include "ipc/manager/remote_store.hpp"
 #include "ipc/os/current.hpp"
+#include "ipc/os/private_folder.hpp"
+#include "ipc/transport/address.hpp"
 
 namespace ipc {
 
@@ -53,6 +55,7 @@ class ManagerCore {
     if (!owns()) return;
     try {
       shut_down();
+      clear_up();
     } catch (const std::exception&) {  // Its end is all that was wanted.
     }
   }
@@ -76,10 +79,17 @@ class ManagerCore {
 
   void join() {
     store_->wait_for_end();
-    if (owns()) process_.wait(Deadline::never());
+    if (!owns()) return;
+    process_.wait(Deadline::never());
+    clear_up();
   }
 
  private:
+  /// What the server left behind if it was killed.
+  void clear_up() const {
+    const auto place = transport::Address::parse(store_->address());
+    if (place.family == transport::Address::Family::unix_socket) os::remove_abandoned_folder(place.path);
+  }
   /// A forked child has an object that looks as its parent's.
   bool owns() const noexcept { return process_ && owner_ == os::process_id(); }
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <thread>
@@ -52,15 +51,6 @@ bool remove_stale(const std::string& path) {
   return own_socket_file(path) == file && !is_in_use(path) && ::unlink(path.c_str()) == 0;
 }
 
-std::string make_private_folder() {
-  const char* base = std::getenv("TMPDIR");
-  std::string path = std::string(base != nullptr && *base == '/' ? base : "/tmp") + "/ipc-XXXXXX";
-  // What is too long for a socket's path is no use.
-  if (path.size() > 90) path = "/tmp/ipc-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) throw std::system_error(errno, std::generic_category(), "mkdtemp: " + path);
-  return path;
-}
-
 int bind_to(int socket, const std::string& path) {
   const SocketAddress address = SocketAddress::of_path(path);
   const auto bytes = address.bytes();
@@ -71,11 +61,11 @@ int bind_to(int socket, const std::string& path) {
 
 SocketPath::SocketPath(int socket, const std::string& path) : path_(std::filesystem::absolute(path)) { bind(socket); }
 
-SocketPath::SocketPath(int socket) : folder_(make_private_folder()), path_(folder_ + "/listener") {
+SocketPath::SocketPath(int socket) : folder_(make_private_folder()), path_(folder_.socket_path()) {
   try {
     bind(socket);
   } catch (...) {
-    ::rmdir(folder_.c_str());
+    ::rmdir(folder_.path.c_str());
     throw;
   }
 }
@@ -99,7 +89,8 @@ void SocketPath::bind(int socket) {
 void SocketPath::remove() noexcept {
   if (path_.empty() || witness_.forked()) return;
   if (own_socket_file(path_) == file_) ::unlink(path_.c_str());
-  if (!folder_.empty()) ::rmdir(folder_.c_str());
+  if (folder_.lock) ::rmdir(folder_.path.c_str());
+  folder_.lock.reset();
   path_.clear();
 }
 

@@ -4,6 +4,7 @@
 
 #include "ipc/os/fork_witness.hpp"
 #include "ipc/os/memfd.hpp"
+#include "ipc/os/private_folder.hpp"
 
 namespace ipc::os {
 
@@ -16,7 +17,7 @@ class SocketPath {
   /// Binds `socket` to `path`, open to this user only. Where a file of this user is in the way that is a socket which
   /// nobody has open any more, it is replaced. Throws `std::system_error` (EADDRINUSE, EACCES, ENOENT…).
   SocketPath(int socket, const std::string& path);
-  /// Binds it in a new folder below /tmp (or $TMPDIR) that only this user may enter; the folder goes with it.
+  /// Binds it in a new `PrivateFolder`, which goes with it; after a kill, when the next is made.
   explicit SocketPath(int socket);
   SocketPath(const SocketPath&) = delete;
   SocketPath& operator=(const SocketPath&) = delete;
@@ -29,7 +30,7 @@ class SocketPath {
  private:
   void bind(int socket);
 
-  std::string folder_;  // Of our own making; empty if there is none.
+  PrivateFolder folder_;  // Of our own making; not locked if there is none.
   std::string path_;
   FileId file_;
   ForkWitness witness_;

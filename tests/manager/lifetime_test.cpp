@@ -1,5 +1,6 @@
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -234,6 +235,18 @@ TEST_CASE("a killed server fails every call at once, also those that wait") {
   CHECK(lost == 3);
   CHECK_THROWS_AS(queue.qsize(), ipc::ManagerLost);
   CHECK_THROWS_AS(m.list<int>(), ipc::ManagerLost);
+}
+
+TEST_CASE("a killed server's place in the file system goes with the manager that started it") {
+  std::filesystem::path folder;
+  {
+    const ipc::Manager m;
+    folder = std::filesystem::path(m.address().substr(5)).parent_path();
+    REQUIRE(std::filesystem::exists(folder));
+    const auto value = m.Value<int>(0);
+    CHECK_THROWS_AS(value.update([](int&) { std::raise(SIGKILL); }), ipc::ManagerLost);
+  }
+  CHECK_FALSE(std::filesystem::exists(folder));
 }
 
 }  // namespace
