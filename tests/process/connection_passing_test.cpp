@@ -31,6 +31,15 @@ struct Job {
   }
 };
 
+struct Worker {
+  Job job;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& job;
+  }
+  void operator()() { job.reply.send(job.x + 1); }
+};
+
 void work_on(Job job) { job.reply.send(job.x + 1); }
 
 void send_shouted(Connection& connection) { connection.send(connection.recv<std::string>() + "!"); }
@@ -57,6 +66,13 @@ TEST_CASE("Connection: moves into a process of every start method in a class wit
   CHECK(parent.recv<int>() == 42);
   p.join();
   CHECK(p.exitcode() == 0);
+  // The callable may be such a class, too.
+  auto [here, there] = ipc::Pipe();
+  ipc::Process q({.start_method = method}, Worker{Job{.x = 1, .reply = std::move(there)}});
+  q.start();
+  CHECK(here.recv<int>() == 2);
+  q.join();
+  CHECK(q.exitcode() == 0);
 }
 
 TEST_CASE("Connection: is captured by the callable of a forked process") {

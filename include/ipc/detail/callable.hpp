@@ -62,15 +62,18 @@ std::string why_not_shippable() {
   return ShippableCallable<F> ? std::string() : not_shippable_sentence(type_name<D>(), is_any_callable_v<D>);
 }
 
+/// Moves out what cannot be copied, as `encode` does, if `f` is given up.
 template <class F>
-void encode_callable(Writer& writer, const F& f) {
+void encode_callable(Writer& writer, F&& f) {
   using D = std::decay_t<F>;
   constexpr Shipping shipping = shipping_of<D>();
   static_assert(
       shipping != Shipping::no,
       "ipc: this callable cannot be shipped to another process: it must be a function, a pointer to a member, or a lambda or function "
       "object that captures nothing or only what is trivially copyable; or give it a serialize function. Pass data as arguments");
-  if constexpr (shipping == Shipping::token || shipping == Shipping::codec) {
+  if constexpr (shipping == Shipping::codec && !std::is_lvalue_reference_v<F>) {
+    Codec<D>::encode(writer, std::forward<F>(f));
+  } else if constexpr (shipping == Shipping::token || shipping == Shipping::codec) {
     Codec<D>::encode(writer, static_cast<const D&>(f));
   } else if constexpr (shipping == Shipping::bytes) {
     alignas(D) std::byte copy[sizeof(D)];

@@ -87,7 +87,7 @@ class ProcessTargetOf final : public ProcessTarget {
       throw NotShippable("The target " + type_name<F>() + " cannot be called with its arguments as they arrive in another process.");
     } else {
       unsigned index = 0;
-      put(writer, index++, [&] { encode_callable(writer, f_); });
+      put(writer, index++, [&] { encode_callable(writer, std::move(f_)); });
       std::apply([&](Args&... args) { (put(writer, index++, [&] { encode(writer, std::move(args)); }), ...); }, args_);
       return token_of(reinterpret_cast<const void*>(&shipped_main<F, SentAs<Args>...>));
     }
