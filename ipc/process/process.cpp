@@ -15,14 +15,7 @@
 #include "ipc/process/spawned.hpp"
 
 namespace ipc {
-
-using detail::Deadline;
-using detail::ProcessTarget;
-using process::Birth;
-using process::Child;
-using process::Member;
-
-namespace {
+namespace process {
 
 /// A target on its way to a process that is no copy of this one. What can only be moved is here, and no longer in the target.
 struct Shipment {
@@ -30,7 +23,14 @@ struct Shipment {
   std::optional<detail::Token> entry;  // Once the body is complete.
 };
 
-}  // namespace
+}  // namespace process
+
+using detail::Deadline;
+using detail::ProcessTarget;
+using process::Birth;
+using process::Child;
+using process::Member;
+using process::Shipment;
 
 struct Process::Core {
   const pid_t owner = os::process_id();
