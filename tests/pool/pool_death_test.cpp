@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "ipc/base/scope_exit.hpp"
 #include "ipc/os/pidfd.hpp"
@@ -318,7 +319,11 @@ TEST_CASE("pool death: SIGKILL of the nursery fails the pool with a clear error"
 }
 
 TEST_CASE("pool death: when the kernel refuses the background thread its wait, the pool fails with that, and the program goes on") {
-  Pool pool(2);
+  // Low numbers stay free, for what else needs a descriptor: sanitizers.
+  std::vector<ipc::Fd> low_numbers(20);
+  for (auto& fd : low_numbers) fd = ipc::Fd::duplicate_of(STDERR_FILENO);
+  Pool pool(8);
+  low_numbers.clear();
   auto pending = pool.apply_async([] {
     for (;;) ::pause();
     return 0;
@@ -339,7 +344,7 @@ TEST_CASE("pool death: when the kernel refuses the background thread its wait, t
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   {
     const ipc::base::ScopeExit restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
-    const rlimit few{3, before.rlim_max};
+    const rlimit few{16, before.rlim_max};  // Fewer than the pool looks at.
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
     go.set();  // Its result has the thread wait anew, for more descriptors than are allowed now.
     CHECK_THAT(told.get_future().get(), ipc::test::has_text("ppoll"));
