@@ -135,7 +135,7 @@ class BasicQueue : public detail::QueueHandle {
     Iterator() = default;
     explicit Iterator(const BasicQueue& queue) : queue_(&queue) {}
     Iterator(const Iterator&) = default;
-    Iterator(Iterator&&) = default;
+    Iterator(Iterator&&) noexcept(std::is_nothrow_move_constructible_v<T>) = default;
     ~Iterator() = default;
     Iterator& operator=(Iterator other) {
       queue_ = other.queue_;

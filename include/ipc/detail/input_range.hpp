@@ -98,7 +98,7 @@ inline constexpr bool gives_elements_v = gives_elements<Range>();
 template <class Range, class Element>
 constexpr decltype(auto) pass_element(Element&& element) noexcept {
   if constexpr (gives_elements_v<Range>)
-    return std::move(element);
+    return static_cast<std::remove_reference_t<Element>&&>(element);
   else
     return std::forward<Element>(element);
 }
