@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <future>
 #include <string>
@@ -35,11 +34,12 @@ TEST_CASE("a peer that closes inside a message has closed the connection for all
     auto [a, b] = connected(family);
     auto closed = in_background([&b = b] {
       char some[1000];
-      REQUIRE(::read(b.fileno(), some, sizeof some) > 0);
+      const auto size = ::read(b.fileno(), some, sizeof some);
       b.close();
+      return size;
     });
     CHECK_THROWS_AS(a.send_bytes(Bytes(std::size_t{64} << 20)), ipc::BrokenPipe);
-    closed.get();
+    CHECK(closed.get() > 0);
     for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(a.send(1), ipc::BrokenPipe);
     CHECK(a.writable());
   }
@@ -52,12 +52,8 @@ TEST_CASE("as many messages may be unread over a unix socket as the machine allo
   auto [a, b] = connected("");
   for (Connection* end : {&a, &b}) {
     Connection& other = end == &a ? b : a;
-    auto sent = in_background([&] {
-      for (long i = 0; i < count; ++i) end->send_bytes(bytes_of("x"));
-    });
-    CHECK(sent.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+    for (long i = 0; i < count; ++i) end->send_bytes(bytes_of("x"));
     for (long i = 0; i < count; ++i) other.recv_bytes();
-    sent.get();
   }
 }
 
